@@ -1,0 +1,1 @@
+//! Arrays at the border: shape checks, and copies into the core's layout.

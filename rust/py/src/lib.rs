@@ -1,0 +1,14 @@
+//! Python bindings: validate, borrow, leave Python, compute, map the error, return.
+
+use pyo3::prelude::*;
+
+mod arrays;
+mod build;
+mod error;
+mod run;
+
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use crate::build::{build_info, default_threads, set_default_threads};
+}
