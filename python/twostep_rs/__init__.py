@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from twostep_rs import errors
+from twostep_rs import errors, ot
 from twostep_rs._core import build_info
 
 __version__: str = build_info()["version"]
 
-__all__ = ["__version__", "build_info", "errors"]
+__all__ = ["__version__", "build_info", "errors", "ot"]

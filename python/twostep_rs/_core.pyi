@@ -1,5 +1,82 @@
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "RawPlan",
+    "build_info",
+    "default_threads",
+    "emd_batch",
+    "emd_matrix",
+    "emd_points",
+    "histogram_w2",
+    "set_default_threads",
+]
 
 def build_info() -> dict[str, Any]: ...
 def default_threads() -> int: ...
 def set_default_threads(threads: int) -> None: ...
+
+@final
+class RawPlan:
+    @property
+    def cost(self) -> float: ...
+    @property
+    def dual(self) -> float: ...
+    @property
+    def gap(self) -> float: ...
+    @property
+    def max_violation(self) -> float: ...
+    @property
+    def marginal_residual(self) -> float: ...
+    @property
+    def cost_scale(self) -> float: ...
+    @property
+    def pivots(self) -> int: ...
+    @property
+    def rounds(self) -> int: ...
+    @property
+    def warm(self) -> bool: ...
+    def entries(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
+    def potentials(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+def emd_points(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    a: NDArray[np.float64] | None,
+    b: NDArray[np.float64] | None,
+    metric: str,
+    period: Sequence[float] | None,
+    warm_start: RawPlan | None,
+    max_pivots: int | None,
+    threads: int | None,
+) -> RawPlan: ...
+def emd_batch(
+    xs: Sequence[NDArray[np.float64]],
+    ys: Sequence[NDArray[np.float64]],
+    metric: str,
+    period: Sequence[float] | None,
+    warm_starts: Sequence[RawPlan | None],
+    max_pivots: int | None,
+    threads: int | None,
+) -> list[RawPlan]: ...
+def emd_matrix(
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    costs: NDArray[np.float64],
+    max_pivots: int | None,
+    threads: int | None,
+) -> RawPlan: ...
+def histogram_w2(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    bins: Sequence[int],
+    rule: str,
+    ends: tuple[Sequence[float], Sequence[float]] | None,
+    period: Sequence[float] | None,
+    threads: int | None,
+) -> dict[str, Any]: ...

@@ -1,0 +1,8 @@
+"""Exact optimal transport: plans with a proof, histogram distances, a loss for training."""
+
+from twostep_rs.ot.emd import emd, emd_batch, emd_matrix
+from twostep_rs.ot.histogram import HistogramW2, histogram_w2
+from twostep_rs.ot.loss import w2_loss
+from twostep_rs.ot.plan import Plan
+
+__all__ = ["HistogramW2", "Plan", "emd", "emd_batch", "emd_matrix", "histogram_w2", "w2_loss"]

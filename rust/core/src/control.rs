@@ -30,7 +30,11 @@ impl Control {
 
     /// `Err(Cancelled)` once someone asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.cancelled.load(Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+        if self.cancelled.load(Relaxed) {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
     }
 
     /// Announce the total number of units of work; zero means unknown.

@@ -14,10 +14,15 @@ pub enum Domain {
 impl Domain {
     /// A torus, after a check of its periods.
     pub fn periodic(periods: &[f64]) -> Result<Self> {
-        match periods.iter().find(|period| !(period.is_finite() && **period > 0.0)) {
-            Some(&got) => {
-                Err(Error::OutOfRange { name: "period", expected: "a positive number", got })
-            }
+        match periods
+            .iter()
+            .find(|period| !(period.is_finite() && **period > 0.0))
+        {
+            Some(&got) => Err(Error::OutOfRange {
+                name: "period",
+                expected: "a positive number",
+                got,
+            }),
             None => Ok(Self::Periodic(periods.to_vec())),
         }
     }

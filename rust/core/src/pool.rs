@@ -43,14 +43,23 @@ pub fn default_threads() -> usize {
 }
 
 fn positive_from_environment(name: &str) -> Option<usize> {
-    std::env::var(name).ok()?.trim().parse().ok().filter(|&value| value > 0)
+    std::env::var(name)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|&value| value > 0)
 }
 
 /// The pool with `threads` workers (`None`: [`default_threads`]).
 pub fn pool(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
     let threads = threads.unwrap_or_else(default_threads);
     if threads == 0 {
-        return Err(Error::OutOfRange { name: "threads", expected: "at least 1", got: 0.0 });
+        return Err(Error::OutOfRange {
+            name: "threads",
+            expected: "at least 1",
+            got: 0.0,
+        });
     }
     let mut pools = POOLS
         .get_or_init(Mutex::default)
@@ -83,6 +92,12 @@ mod tests {
 
     #[test]
     fn zero_threads_is_refused() {
-        assert!(matches!(pool(Some(0)), Err(Error::OutOfRange { name: "threads", .. })));
+        assert!(matches!(
+            pool(Some(0)),
+            Err(Error::OutOfRange {
+                name: "threads",
+                ..
+            })
+        ));
     }
 }

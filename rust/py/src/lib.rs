@@ -5,10 +5,16 @@ use pyo3::prelude::*;
 mod arrays;
 mod build;
 mod error;
+mod grid;
+mod ot;
 mod run;
 
 #[pymodule]
 mod _core {
     #[pymodule_export]
     use crate::build::{build_info, default_threads, set_default_threads};
+    #[pymodule_export]
+    use crate::grid::histogram_w2;
+    #[pymodule_export]
+    use crate::ot::{RawPlan, emd_batch, emd_matrix, emd_points};
 }

@@ -1,1 +1,7 @@
-//! Under construction.
+//! Histograms of clouds on boxes and tori, and the exact distance between them.
+
+mod histogram;
+mod w2;
+
+pub use histogram::{Grid, Histogram};
+pub use w2::{HistogramDistance, histogram_w2};

@@ -1,1 +1,39 @@
-//! Under construction.
+//! Exact optimal transport between weighted point clouds, or for an explicit cost matrix.
+//!
+//! The problem is `min sum_ij c_ij pi_ij` over `pi >= 0` with `sum_j pi_ij = a_i` and
+//! `sum_i pi_ij = b_j`; its dual is `max sum_i a_i u_i + sum_j b_j v_j` subject to
+//! `u_i + v_j <= c_ij`.
+//!
+//! The parts know little of each other:
+//!
+//! | module | its one concern |
+//! |---|---|
+//! | [`masses`] | marginals as integers with equal totals |
+//! | [`cost`] | what a pair costs, and how the costs are rounded to integers |
+//! | `blocks` | points in kd order, in blocks with bounding boxes |
+//! | `candidates` | a sparse set of arcs that is likely to hold the optimal plan |
+//! | `initial` | a feasible plan to start from |
+//! | `simplex` | the primal network simplex on the candidate arcs |
+//! | `pricing` | all pairs that the duals violate, found without visiting all pairs |
+//! | `solve` | column generation: simplex and pricing in turn until no pair is violated |
+//! | [`certify`] | a proof of optimality that trusts nothing of the above |
+//! | [`emd`] | the public functions, warm starts, batches |
+//!
+//! Costs and masses are integers inside the simplex, so that there are no tolerances, no cycling
+//! (the tree is kept strongly feasible) and the same plan on every machine.
+
+mod blocks;
+mod candidates;
+pub mod certify;
+pub mod cost;
+pub mod emd;
+mod initial;
+pub mod masses;
+mod pricing;
+mod simplex;
+mod solve;
+
+pub use certify::Certificate;
+pub use cost::Metric;
+pub use emd::{Plan, WarmStart, emd, emd_matrix};
+pub use masses::Masses;

@@ -1,0 +1,659 @@
+//! The public solver: points or a matrix in, a certified plan out.
+
+use rayon::prelude::*;
+
+use super::blocks::{Blocks, Ground};
+use super::candidates::{merge, nearest};
+use super::certify::{Certificate, Claim, certify_matrix, certify_points};
+use super::cost::{Cost, Metric, Pair};
+use super::masses::Masses;
+use super::pricing;
+use super::solve::{Basis, Solution, Start, solve};
+use crate::domain::Domain;
+use crate::{Control, Error, Result};
+
+/// A warm start keeps the old basis while points have moved less than this many mean distances
+/// between a source and its nearest target; beyond it a cold solve is about as fast.
+const WARM_RANGE: f64 = 1.5;
+
+/// An optimal plan with its proof.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Source of every entry; entries are sorted by source, then target.
+    pub rows: Vec<u32>,
+    /// Target of every entry.
+    pub columns: Vec<u32>,
+    /// Mass of every entry, positive.
+    pub mass: Vec<f64>,
+    /// Dual of every source.
+    pub u: Vec<f64>,
+    /// Dual of every target.
+    pub v: Vec<f64>,
+    /// Proof of optimality.
+    pub certificate: Certificate,
+    /// Pivots of the simplex.
+    pub pivots: u64,
+    /// Rounds of pricing.
+    pub rounds: u32,
+    /// Whether a warm start was used.
+    pub warm: bool,
+}
+
+/// What a later problem of the same size can start from.
+#[derive(Debug, Clone)]
+pub struct WarmStart {
+    order: [Vec<u32>; 2],
+    /// The points as they were solved: row-major in input order.
+    points: [Vec<f64>; 2],
+    dim: usize,
+    ground: Ground,
+    masses: Masses,
+    /// Mean distance of a source to its nearest target.
+    reach: f64,
+    basis: Basis,
+}
+
+/// Transport problem between two clouds.
+#[derive(Debug, Clone, Copy)]
+pub struct PointProblem<'a> {
+    /// Sources, row-major `(n, dim)`.
+    pub x: &'a [f64],
+    /// Targets, row-major `(m, dim)`.
+    pub y: &'a [f64],
+    /// Dimension.
+    pub dim: usize,
+    /// Distance that the cost is made of.
+    pub metric: Metric,
+    /// Free space or torus.
+    pub domain: &'a Domain,
+    /// Marginals.
+    pub masses: &'a Masses,
+}
+
+/// Solve `problem` exactly.
+///
+/// A `warm_start` of a problem with the same sizes, metric and domain saves most of the work when
+/// the points have moved little; it is left alone when it would not pay. `max_pivots` bounds the
+/// work; when it runs out the error tells the gap that is left.
+pub fn emd(
+    problem: &PointProblem<'_>,
+    warm_start: Option<&WarmStart>,
+    max_pivots: Option<u64>,
+    control: &Control,
+) -> Result<(Plan, WarmStart)> {
+    check_points(problem)?;
+    let ground = Ground {
+        metric: problem.metric,
+        domain: problem.domain.clone(),
+    };
+    let dim = problem.dim;
+    let mut points = [problem.x.to_vec(), problem.y.to_vec()];
+    for side in &mut points {
+        ground.wrap_all(side, dim);
+    }
+    let shift = Shift::new(&points, dim, &ground);
+    let centred = shift.apply(&points, dim);
+
+    let warm_start = warm_start.filter(|warm| warm.fits(problem, &ground, &points));
+    let cost = match warm_start {
+        Some(warm) => PointCost::with_order(&centred, dim, &ground, &warm.order),
+        None => PointCost::new(&centred, dim, &ground),
+    };
+    if !cost.upper_bound().is_finite() {
+        return Err(Error::OutOfRange {
+            name: "x, y",
+            expected: "points whose squared distances are finite numbers",
+            got: cost.upper_bound(),
+        });
+    }
+    let ordered = cost.ordered_masses(problem.masses);
+    let start = warm_start.map_or(Start::Cold, |warm| {
+        if warm.masses == ordered {
+            Start::Tree(&warm.basis)
+        } else {
+            Start::Duals(&warm.basis)
+        }
+    });
+    let Solution {
+        basis,
+        pivots,
+        rounds,
+    } = solve(&cost, &ordered, &start, max_pivots, control)?;
+
+    let reach = match warm_start {
+        Some(warm) => warm.reach,
+        None => cost.mean_reach(&basis),
+    };
+    let order = [cost.x.order.clone(), cost.y.order.clone()];
+    let mut u = scatter(&basis.u, &order[0]);
+    let mut v = scatter(&basis.v, &order[1]);
+    shift.undo(&centred, dim, &mut u, &mut v);
+    let entries = entries(&basis, &order);
+    let plan = certified(
+        entries,
+        u,
+        v,
+        problem.masses,
+        pivots,
+        rounds,
+        warm_start.is_some(),
+        |claim| {
+            let scale = cost_scale(&points, dim, &ground);
+            certify_points(
+                claim,
+                (&points[0], &points[1]),
+                dim,
+                &ground,
+                scale,
+                control,
+            )
+        },
+    )?;
+    let warm = WarmStart {
+        order,
+        points,
+        dim,
+        ground,
+        masses: ordered,
+        reach,
+        basis,
+    };
+    Ok((plan, warm))
+}
+
+/// Solve the transport problem of an explicit cost matrix (row-major `(n, m)`, any finite real
+/// entries).
+pub fn emd_matrix(
+    costs: &[f64],
+    masses: &Masses,
+    max_pivots: Option<u64>,
+    control: &Control,
+) -> Result<Plan> {
+    let cost = MatrixCost::new(costs, masses.a.len(), masses.b.len())?;
+    let Solution {
+        basis,
+        pivots,
+        rounds,
+    } = solve(&cost, masses, &Start::Cold, max_pivots, control)?;
+    let order = [identity(cost.n), identity(cost.m)];
+    let u: Vec<f64> = basis.u.iter().map(|u| u + cost.least).collect();
+    let v = basis.v.clone();
+    certified(
+        entries(&basis, &order),
+        u,
+        v,
+        masses,
+        pivots,
+        rounds,
+        false,
+        |claim| {
+            certify_matrix(
+                claim,
+                costs,
+                cost.upper_bound().max(cost.least.abs()),
+                control,
+            )
+        },
+    )
+}
+
+fn check_points(problem: &PointProblem<'_>) -> Result<()> {
+    let PointProblem {
+        x,
+        y,
+        dim,
+        domain,
+        masses,
+        ..
+    } = *problem;
+    for (name, points, mass_name, mass) in [("x", x, "a", &masses.a), ("y", y, "b", &masses.b)] {
+        if points.is_empty() || dim == 0 {
+            return Err(Error::Empty { name });
+        }
+        if let Some((index, &value)) = points.iter().enumerate().find(|(_, x)| !x.is_finite()) {
+            return Err(Error::NotFinite { name, index, value });
+        }
+        if points.len() / dim != mass.len() {
+            return Err(Error::ShapeMismatch {
+                name: mass_name,
+                expected: format!("{} masses, one per point of {name}", points.len() / dim),
+                got: mass.len().to_string(),
+            });
+        }
+    }
+    match domain {
+        Domain::Periodic(periods) if periods.len() != dim => Err(Error::ShapeMismatch {
+            name: "period",
+            expected: format!("one period per axis ({dim})"),
+            got: periods.len().to_string(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+type Entries = (Vec<u32>, Vec<u32>, Vec<i64>);
+
+/// The arcs of a basis that carry flow, in input order.
+fn entries(basis: &Basis, order: &[Vec<u32>; 2]) -> Entries {
+    let mut entries: Vec<(u32, u32, i64)> = basis
+        .arcs
+        .iter()
+        .filter(|arc| arc.2 > 0)
+        .map(|&(i, j, flow)| (order[0][i as usize], order[1][j as usize], flow))
+        .collect();
+    entries.sort_unstable();
+    (
+        entries.iter().map(|entry| entry.0).collect(),
+        entries.iter().map(|entry| entry.1).collect(),
+        entries.iter().map(|entry| entry.2).collect(),
+    )
+}
+
+#[allow(clippy::too_many_arguments)]
+fn certified(
+    (rows, columns, flows): Entries,
+    u: Vec<f64>,
+    v: Vec<f64>,
+    masses: &Masses,
+    pivots: u64,
+    rounds: u32,
+    warm: bool,
+    certify: impl FnOnce(&Claim<'_>) -> Result<Certificate>,
+) -> Result<Plan> {
+    let in_units = |units: &[i64]| -> Vec<f64> {
+        units
+            .iter()
+            .map(|&unit| unit as f64 * masses.unit)
+            .collect()
+    };
+    let (a, b, mass) = (in_units(&masses.a), in_units(&masses.b), in_units(&flows));
+    let certificate = certify(&Claim {
+        rows: &rows,
+        columns: &columns,
+        mass: &mass,
+        a: &a,
+        b: &b,
+        u: &u,
+        v: &v,
+    })?;
+    Ok(Plan {
+        rows,
+        columns,
+        mass,
+        u,
+        v,
+        certificate,
+        pivots,
+        rounds,
+        warm,
+    })
+}
+
+fn identity(count: usize) -> Vec<u32> {
+    (0..count as u32).collect()
+}
+
+/// `result[order[k]] = values[k]`.
+fn scatter(values: &[f64], order: &[u32]) -> Vec<f64> {
+    let mut result = vec![0.0; values.len()];
+    for (&value, &index) in values.iter().zip(order) {
+        result[index as usize] = value;
+    }
+    result
+}
+
+fn cost_scale(points: &[Vec<f64>; 2], dim: usize, ground: &Ground) -> f64 {
+    let squared = (0..dim)
+        .map(|axis| {
+            let range = |side: &[f64]| {
+                side.iter()
+                    .skip(axis)
+                    .step_by(dim)
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
+                        (low.min(x), high.max(x))
+                    })
+            };
+            let ((low_x, high_x), (low_y, high_y)) = (range(&points[0]), range(&points[1]));
+            let span = (high_x - low_y).max(high_y - low_x);
+            match &ground.domain {
+                Domain::Free => span * span,
+                Domain::Periodic(periods) => span.min(0.5 * periods[axis]).powi(2),
+            }
+        })
+        .sum();
+    ground.metric.of_squared(squared)
+}
+
+impl WarmStart {
+    /// Whether this start belongs to a problem of the same kind whose points are near.
+    fn fits(&self, problem: &PointProblem<'_>, ground: &Ground, points: &[Vec<f64>; 2]) -> bool {
+        self.dim == problem.dim
+            && self.ground == *ground
+            && (0..2).all(|side| self.points[side].len() == points[side].len())
+            && self.root_mean_square_move(points) <= WARM_RANGE * self.reach
+    }
+
+    /// Root of the mean squared move of the side that moved more, relative to the other side.
+    fn root_mean_square_move(&self, points: &[Vec<f64>; 2]) -> f64 {
+        (0..2)
+            .map(|side| {
+                let count = points[side].len() / self.dim;
+                let total: f64 = points[side]
+                    .chunks_exact(self.dim)
+                    .zip(self.points[side].chunks_exact(self.dim))
+                    .map(|(now, before)| match self.ground.metric {
+                        Metric::SqEuclidean => self.ground.cost(now, before),
+                        Metric::Euclidean => self.ground.cost(now, before).powi(2),
+                    })
+                    .sum();
+                (total / count as f64).sqrt()
+            })
+            .fold(0.0, f64::max)
+    }
+}
+
+/// The shift of both clouds to mean zero.
+///
+/// With `x' = x - p`, `y' = y - q` and `D = p - q`,
+/// `|x - y|^2 = |x' - y'|^2 + (2 x'.D + |D|^2) - 2 y'.D`: the costs differ by terms of one side
+/// alone, so the plan is the same, but the costs are smaller and neighbours are candidates.
+struct Shift {
+    centres: Option<[Vec<f64>; 2]>,
+}
+
+impl Shift {
+    fn new(points: &[Vec<f64>; 2], dim: usize, ground: &Ground) -> Self {
+        if ground.metric != Metric::SqEuclidean || ground.domain != Domain::Free {
+            return Self { centres: None };
+        }
+        let mean = |side: &[f64]| -> Vec<f64> {
+            let count = (side.len() / dim) as f64;
+            (0..dim)
+                .map(|axis| side.iter().skip(axis).step_by(dim).map(|x| x / count).sum())
+                .collect()
+        };
+        Self {
+            centres: Some([mean(&points[0]), mean(&points[1])]),
+        }
+    }
+
+    fn apply(&self, points: &[Vec<f64>; 2], dim: usize) -> [Vec<f64>; 2] {
+        let Some(centres) = &self.centres else {
+            return points.clone();
+        };
+        let shifted = |side: usize| -> Vec<f64> {
+            points[side]
+                .chunks_exact(dim)
+                .flat_map(|point| {
+                    point
+                        .iter()
+                        .zip(&centres[side])
+                        .map(|(x, centre)| x - centre)
+                })
+                .collect()
+        };
+        [shifted(0), shifted(1)]
+    }
+
+    /// Turn duals of the centred problem into duals of the problem itself.
+    fn undo(&self, centred: &[Vec<f64>; 2], dim: usize, u: &mut [f64], v: &mut [f64]) {
+        let Some([p, q]) = &self.centres else { return };
+        let difference: Vec<f64> = p.iter().zip(q).map(|(p, q)| p - q).collect();
+        let dot =
+            |point: &[f64]| -> f64 { point.iter().zip(&difference).map(|(x, d)| x * d).sum() };
+        let square = dot(&difference);
+        for (u, x) in u.iter_mut().zip(centred[0].chunks_exact(dim)) {
+            *u += 2.0 * dot(x) + square;
+        }
+        for (v, y) in v.iter_mut().zip(centred[1].chunks_exact(dim)) {
+            *v -= 2.0 * dot(y);
+        }
+    }
+}
+
+/// Costs between two clouds, by place.
+struct PointCost<'a> {
+    x: Blocks,
+    y: Blocks,
+    ground: &'a Ground,
+    bound: f64,
+}
+
+impl<'a> PointCost<'a> {
+    fn new(points: &[Vec<f64>; 2], dim: usize, ground: &'a Ground) -> Self {
+        Self::of_blocks(
+            Blocks::new(&points[0], dim),
+            Blocks::new(&points[1], dim),
+            ground,
+        )
+    }
+
+    fn with_order(
+        points: &[Vec<f64>; 2],
+        dim: usize,
+        ground: &'a Ground,
+        order: &[Vec<u32>; 2],
+    ) -> Self {
+        Self::of_blocks(
+            Blocks::with_order(&points[0], dim, order[0].clone()),
+            Blocks::with_order(&points[1], dim, order[1].clone()),
+            ground,
+        )
+    }
+
+    fn of_blocks(x: Blocks, y: Blocks, ground: &'a Ground) -> Self {
+        let bound = x.largest_cost(&y, ground);
+        Self {
+            x,
+            y,
+            ground,
+            bound,
+        }
+    }
+
+    fn ordered_masses(&self, masses: &Masses) -> Masses {
+        let gather = |units: &[i64], order: &[u32]| {
+            order.iter().map(|&index| units[index as usize]).collect()
+        };
+        Masses {
+            a: gather(&masses.a, &self.x.order),
+            b: gather(&masses.b, &self.y.order),
+            unit: masses.unit,
+        }
+    }
+
+    /// Mean distance over which the plan carries mass.
+    fn mean_reach(&self, basis: &Basis) -> f64 {
+        let distance = |cost: f64| match self.ground.metric {
+            Metric::SqEuclidean => cost.sqrt(),
+            Metric::Euclidean => cost,
+        };
+        let (total, count) = basis
+            .arcs
+            .iter()
+            .filter(|arc| arc.2 > 0)
+            .map(|&(i, j, _)| distance(self.cost(i as usize, j as usize)))
+            .fold((0.0, 0.0), |(total, count), distance| {
+                (total + distance, count + 1.0)
+            });
+        total / count
+    }
+}
+
+impl Cost for PointCost<'_> {
+    fn sources(&self) -> usize {
+        self.x.len()
+    }
+
+    fn targets(&self) -> usize {
+        self.y.len()
+    }
+
+    #[inline(always)]
+    fn cost(&self, source: usize, target: usize) -> f64 {
+        self.ground.cost(self.x.point(source), self.y.point(target))
+    }
+
+    fn upper_bound(&self) -> f64 {
+        self.bound
+    }
+
+    fn cheapest(
+        &self,
+        per_source: usize,
+        per_target: usize,
+        control: &Control,
+    ) -> Result<Vec<Pair>> {
+        let forward = nearest(&self.x, &self.y, self.ground, per_source, control)?;
+        let backward = nearest(&self.y, &self.x, self.ground, per_target, control)?;
+        Ok(merge(forward, backward))
+    }
+
+    fn violations(
+        &self,
+        u: &[f64],
+        v: &[f64],
+        tolerance: f64,
+        per_source: usize,
+        control: &Control,
+    ) -> Result<Vec<Pair>> {
+        pricing::violations(
+            &self.x,
+            &self.y,
+            self.ground,
+            (u, v),
+            tolerance,
+            per_source,
+            control,
+        )
+    }
+}
+
+/// Costs of an explicit matrix, shifted so that the least is zero.
+struct MatrixCost<'a> {
+    costs: &'a [f64],
+    n: usize,
+    m: usize,
+    least: f64,
+    largest: f64,
+}
+
+impl<'a> MatrixCost<'a> {
+    fn new(costs: &'a [f64], n: usize, m: usize) -> Result<Self> {
+        if costs.len() != n * m {
+            return Err(Error::ShapeMismatch {
+                name: "M",
+                expected: format!("{n} x {m} entries, one per pair of masses"),
+                got: costs.len().to_string(),
+            });
+        }
+        let (mut least, mut largest) = (f64::INFINITY, f64::NEG_INFINITY);
+        for (index, &value) in costs.iter().enumerate() {
+            if !value.is_finite() {
+                return Err(Error::NotFinite {
+                    name: "M",
+                    index,
+                    value,
+                });
+            }
+            least = least.min(value);
+            largest = largest.max(value);
+        }
+        if !(largest - least).is_finite() {
+            return Err(Error::OutOfRange {
+                name: "M",
+                expected: "entries whose differences are finite numbers",
+                got: largest,
+            });
+        }
+        Ok(Self {
+            costs,
+            n,
+            m,
+            least,
+            largest,
+        })
+    }
+
+    /// The `k` smallest of `cost(index) - value(index)` that stay below `limit`.
+    fn k_best(count: usize, k: usize, limit: f64, reduced: impl Fn(usize) -> f64) -> Vec<u32> {
+        let mut best: Vec<(f64, u32)> = (0..count)
+            .map(|index| (reduced(index), index as u32))
+            .filter(|entry| entry.0 < limit)
+            .collect();
+        if best.len() > k {
+            best.select_nth_unstable_by(k, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            best.truncate(k);
+        }
+        best.into_iter().map(|(_, index)| index).collect()
+    }
+}
+
+impl Cost for MatrixCost<'_> {
+    fn sources(&self) -> usize {
+        self.n
+    }
+
+    fn targets(&self) -> usize {
+        self.m
+    }
+
+    #[inline(always)]
+    fn cost(&self, source: usize, target: usize) -> f64 {
+        self.costs[source * self.m + target] - self.least
+    }
+
+    fn upper_bound(&self) -> f64 {
+        self.largest - self.least
+    }
+
+    fn cheapest(
+        &self,
+        per_source: usize,
+        per_target: usize,
+        control: &Control,
+    ) -> Result<Vec<Pair>> {
+        let by_source = pairs_of(self.n, control, |i| {
+            Self::k_best(self.m, per_source, f64::INFINITY, |j| self.cost(i, j))
+        })?;
+        let by_target = pairs_of(self.m, control, |j| {
+            Self::k_best(self.n, per_target, f64::INFINITY, |i| self.cost(i, j))
+        })?;
+        Ok(merge(by_source, by_target))
+    }
+
+    fn violations(
+        &self,
+        u: &[f64],
+        v: &[f64],
+        tolerance: f64,
+        per_source: usize,
+        control: &Control,
+    ) -> Result<Vec<Pair>> {
+        pairs_of(self.n, control, |i| {
+            Self::k_best(self.m, per_source, u[i] - tolerance, |j| {
+                self.cost(i, j) - v[j]
+            })
+        })
+    }
+}
+
+/// `(index, other)` for all others that `find` gives for every index, in order.
+fn pairs_of(
+    count: usize,
+    control: &Control,
+    find: impl Fn(usize) -> Vec<u32> + Sync,
+) -> Result<Vec<Pair>> {
+    let found: Vec<Result<Vec<u32>>> = (0..count)
+        .into_par_iter()
+        .map(|index| {
+            control.check()?;
+            Ok(find(index))
+        })
+        .collect();
+    let mut pairs = Vec::new();
+    for (index, others) in found.into_iter().enumerate() {
+        pairs.extend(others?.into_iter().map(|other| (index as u32, other)));
+    }
+    Ok(pairs)
+}

@@ -1,0 +1,166 @@
+//! Column generation: the simplex on a few arcs, then all pairs priced, until none is violated.
+
+use super::cost::{Cost, FixedPoint, Pair};
+use super::initial::greedy;
+use super::masses::Masses;
+use super::simplex::{BasicArc, Simplex};
+use crate::{Control, Error, Result};
+
+/// Nearest targets per source and nearest sources per target among the first candidates.
+const CHEAPEST: (usize, usize) = (8, 4);
+
+/// Violated pairs that a source may add in one round: more would be obsolete before they enter.
+const ADDED_PER_SOURCE: usize = 4;
+
+/// Where a solve starts from.
+pub(crate) enum Start<'a> {
+    /// From nothing.
+    Cold,
+    /// From the duals and candidates of a problem of the same sizes.
+    Duals(&'a Basis),
+    /// From the whole basis of a problem with the same masses.
+    Tree(&'a Basis),
+}
+
+/// An optimal basis: all that a warm start needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Basis {
+    pub(crate) arcs: Vec<BasicArc>,
+    /// Nodes that hang on the artificial root.
+    hanging: Vec<u32>,
+    pairs: Vec<Pair>,
+    pub(crate) u: Vec<f64>,
+    pub(crate) v: Vec<f64>,
+}
+
+/// What a solve did.
+pub(crate) struct Solution {
+    pub(crate) basis: Basis,
+    pub(crate) pivots: u64,
+    pub(crate) rounds: u32,
+}
+
+/// Solve the problem to optimality.
+pub(crate) fn solve(
+    cost: &impl Cost,
+    masses: &Masses,
+    start: &Start<'_>,
+    max_pivots: Option<u64>,
+    control: &Control,
+) -> Result<Solution> {
+    let fixed = FixedPoint::for_cost(cost);
+    let integer_cost = |i: usize, j: usize| fixed.encode(cost.cost(i, j));
+    let limit = max_pivots.unwrap_or(u64::MAX);
+    let mut simplex = started(cost, masses, start, fixed, control)?;
+    let mut rounds = 0;
+    loop {
+        rounds += 1;
+        let pivots_before = simplex.pivots();
+        let outcome = simplex.optimise(limit, control);
+        let (u, v) = duals(&simplex, cost, fixed);
+        if let Err(Error::IterationLimit { limit, .. }) = outcome {
+            let gap = gap(cost, masses, &u, &v, control)?;
+            return Err(Error::IterationLimit { limit, gap });
+        }
+        outcome?;
+        let violated = cost.violations(&u, &v, fixed.decode(1), ADDED_PER_SOURCE, control)?;
+        // A pair that is violated by less than the costs are rounded makes no pivot.
+        let stalled = rounds > 1 && simplex.pivots() == pivots_before;
+        if violated.is_empty() || stalled {
+            let basis = Basis {
+                arcs: simplex.basis(),
+                hanging: simplex.hanging(),
+                pairs: simplex.pairs(),
+                u,
+                v,
+            };
+            return Ok(Solution {
+                basis,
+                pivots: simplex.pivots(),
+                rounds,
+            });
+        }
+        simplex.add_arcs(&violated, integer_cost);
+    }
+}
+
+fn started(
+    cost: &impl Cost,
+    masses: &Masses,
+    start: &Start<'_>,
+    fixed: FixedPoint,
+    control: &Control,
+) -> Result<Simplex> {
+    let (n, m) = (cost.sources(), cost.targets());
+    let integer_cost = |i: usize, j: usize| fixed.encode(cost.cost(i, j));
+    let all_nodes = 0..(n + m) as u32;
+    let (mut simplex, pairs) = match *start {
+        Start::Tree(basis) => {
+            let hanging = basis
+                .hanging
+                .iter()
+                .map(|&node| (node, potential(basis, n, node, fixed)));
+            (
+                Simplex::new(n, m, &basis.arcs, hanging, integer_cost),
+                basis.pairs.clone(),
+            )
+        }
+        Start::Duals(basis) => {
+            let reduced =
+                |i: usize, j: usize| fixed.encode_signed(cost.cost(i, j) - basis.u[i] - basis.v[j]);
+            let plan = greedy(masses, &basis.pairs, reduced);
+            let hanging = all_nodes.map(|node| (node, potential(basis, n, node, fixed)));
+            (
+                Simplex::new(n, m, &plan, hanging, integer_cost),
+                basis.pairs.clone(),
+            )
+        }
+        Start::Cold => {
+            let pairs = cost.cheapest(CHEAPEST.0, CHEAPEST.1, control)?;
+            let plan = greedy(masses, &pairs, integer_cost);
+            let mut cheapest = vec![i64::MAX; n + m];
+            for &(i, j) in &pairs {
+                let cost = integer_cost(i as usize, j as usize);
+                cheapest[i as usize] = cheapest[i as usize].min(cost);
+            }
+            let hanging = all_nodes.map(|node| {
+                let least = cheapest[node as usize];
+                (node, if least == i64::MAX { 0 } else { least })
+            });
+            (Simplex::new(n, m, &plan, hanging, integer_cost), pairs)
+        }
+    };
+    simplex.add_arcs(&pairs, integer_cost);
+    Ok(simplex)
+}
+
+/// The potential that a node has by the duals of a basis.
+fn potential(basis: &Basis, sources: usize, node: u32, fixed: FixedPoint) -> i64 {
+    let node = node as usize;
+    if node < sources {
+        fixed.encode_signed(basis.u[node])
+    } else {
+        fixed.encode_signed(-basis.v[node - sources])
+    }
+}
+
+fn duals(simplex: &Simplex, cost: &impl Cost, fixed: FixedPoint) -> (Vec<f64>, Vec<f64>) {
+    (
+        (0..cost.sources())
+            .map(|i| fixed.decode(simplex.source_dual(i)))
+            .collect(),
+        (0..cost.targets())
+            .map(|j| fixed.decode(simplex.target_dual(j)))
+            .collect(),
+    )
+}
+
+/// How far the cost of a plan with complementary duals can be from the optimum.
+fn gap(cost: &impl Cost, masses: &Masses, u: &[f64], v: &[f64], control: &Control) -> Result<f64> {
+    let worst = cost.violations(u, v, 0.0, 1, control)?;
+    Ok(worst
+        .into_iter()
+        .map(|(i, j)| (i as usize, j as usize))
+        .map(|(i, j)| masses.a[i] as f64 * masses.unit * (u[i] + v[j] - cost.cost(i, j)))
+        .sum())
+}
