@@ -1,0 +1,48 @@
+"""How many threads the Rust kernels use."""
+
+from __future__ import annotations
+
+from twostep_rs import _core
+from twostep_rs.errors import DtypeError, InputError
+
+
+def get_num_threads() -> int:
+    """Number of threads that a call uses when it does not say ``threads=``.
+
+    The first of these that is set: :func:`set_num_threads`, the environment variables
+    ``TWOSTEP_NUM_THREADS`` and ``RAYON_NUM_THREADS``, else the cores this process may use
+    (limits of its container included) divided by the processes of a distributed run
+    (``LOCAL_WORLD_SIZE``).
+
+    Returns:
+        A positive number.
+    """
+    return _core.default_threads()
+
+
+def set_num_threads(threads: int | None) -> None:
+    """Set the number of threads that calls of this process use when they do not say.
+
+    The results of every function are the same for any number of threads.
+
+    Args:
+        threads: at least 1, or ``None`` to go back to the rule of :func:`get_num_threads`.
+
+    Raises:
+        DtypeError: if ``threads`` is not an integer.
+        InputError: if ``threads`` is below 1.
+
+    Example:
+        >>> set_num_threads(2)
+        >>> get_num_threads()
+        2
+        >>> set_num_threads(None)
+    """
+    if threads is None:
+        _core.set_default_threads(0)
+        return
+    if isinstance(threads, bool) or not hasattr(threads, "__index__"):
+        raise DtypeError(f"threads: expected an integer or None, got {threads!r}")
+    if threads < 1:
+        raise InputError(f"threads: expected at least 1, got {threads}")
+    _core.set_default_threads(threads)

@@ -1,0 +1,24 @@
+"""Settings of the whole test suite."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from hypothesis import HealthCheck, settings
+
+# dev: a new seed each time, to find what nobody thought of. ci: the same examples each time.
+# thorough: by hand, before a release. Choose with HYPOTHESIS_PROFILE.
+settings.register_profile("dev", deadline=None, max_examples=50)
+settings.register_profile(
+    "ci",
+    deadline=None,
+    max_examples=50,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", deadline=None, max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+# Bitwise comparisons need a fixed number, and the small networks of the tests no more.
+torch.set_num_threads(2)

@@ -1,0 +1,68 @@
+"""The default number of threads: who decides, and what is refused."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import twostep_rs
+from twostep_rs.errors import DtypeError, InputError
+
+
+@pytest.fixture(autouse=True)
+def back_to_the_rule():
+    yield
+    twostep_rs.set_num_threads(None)
+
+
+def threads_under(**environment):
+    variables = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"TWOSTEP_NUM_THREADS", "RAYON_NUM_THREADS", "LOCAL_WORLD_SIZE"}
+    }
+    completed = subprocess.run(
+        [sys.executable, "-c", "import twostep_rs; print(twostep_rs.get_num_threads())"],
+        env=variables | environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return int(completed.stdout)
+
+
+def test_a_set_number_is_used_and_none_goes_back_to_the_rule():
+    before = twostep_rs.get_num_threads()
+    twostep_rs.set_num_threads(before + 3)
+    assert twostep_rs.get_num_threads() == before + 3
+    twostep_rs.set_num_threads(None)
+    assert twostep_rs.get_num_threads() == before
+
+
+def test_the_environment_decides_in_order():
+    assert threads_under(TWOSTEP_NUM_THREADS="5", RAYON_NUM_THREADS="3") == 5
+    assert threads_under(RAYON_NUM_THREADS="3") == 3
+    assert threads_under(TWOSTEP_NUM_THREADS="many", RAYON_NUM_THREADS="3") == 3
+
+
+def test_processes_of_one_run_share_the_cores():
+    cores = threads_under()
+    assert cores <= os.cpu_count()
+    assert threads_under(LOCAL_WORLD_SIZE=str(cores)) == 1
+    assert threads_under(LOCAL_WORLD_SIZE=str(10 * cores)) == 1
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_less_than_one_thread_is_refused(threads):
+    with pytest.raises(InputError, match=rf"threads: expected at least 1, got {threads}"):
+        twostep_rs.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("threads", [2.0, "2", True])
+def test_a_number_of_threads_that_is_no_integer_is_refused(threads):
+    with pytest.raises(DtypeError, match="threads: expected an integer"):
+        twostep_rs.set_num_threads(threads)
