@@ -41,6 +41,7 @@ bench-smoke: setup ## run every bench once at its smallest size, to see that it 
 lint: setup ## check format, lints, types, stubs and the direction of imports
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	RUSTDOCFLAGS='--deny warnings' cargo doc --locked --no-deps -p twostep-core
 	@! cargo tree --locked -p twostep-core -i pyo3 2>/dev/null || { echo "core depends on PyO3"; exit 1; }
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -57,6 +58,7 @@ clean: ## remove the environment and everything that was built; runs/ and dist/ 
 # Each stamp is made anew when what it depends on has changed.
 $(VENV)/.made:
 	@command -v cargo >/dev/null || { echo "cargo: expected a Rust toolchain, found none; see https://rustup.rs" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "PYTHON: expected CPython 3.11 or newer, found no $(PYTHON)" >&2; exit 1; }
 	@$(PYTHON) tools/check_python.py
 	$(PYTHON) -m venv $(VENV)
 	@touch $@

@@ -34,6 +34,7 @@ def main(wheel: Path) -> None:
     """Check ``wheel``; raises at the first thing that does not hold."""
     if "-cp311-abi3-" not in wheel.name:
         raise SystemExit(f"wheel: expected a cp311-abi3 wheel, got {wheel.name}")
+    subprocess.run([Path(sys.executable).with_name("abi3audit"), "--strict", wheel], check=True)
     with tempfile.TemporaryDirectory() as directory:
         check_alone(wheel, Path(directory, "alone"))
         check_beside_another_torch(wheel, Path(directory, "beside"))
