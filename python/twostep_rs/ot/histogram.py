@@ -82,8 +82,9 @@ def histogram_w2(
     Example:
         >>> import numpy as np, twostep_rs as ts
         >>> x = np.array([[0.1, 0.1], [0.9, 0.9]])
-        >>> ts.ot.histogram_w2(x, x[:1], bins=10, box=[(0, 1), (0, 1)]).w2_squared.__round__(12)
-        0.81
+        >>> distance = ts.ot.histogram_w2(x, x[:1], bins=10, box=[(0, 1), (0, 1)])
+        >>> round(distance.w2_squared, 12)
+        0.64
     """
     points, reference = as_points("x", x), as_points("y", y)
     dim = reference.shape[1]

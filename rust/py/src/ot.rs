@@ -13,6 +13,8 @@ use crate::arrays::{Matrix, matrix, vector};
 use crate::error::to_python;
 use crate::run::run;
 
+type Indices<'py> = Bound<'py, PyArray1<i64>>;
+
 /// An optimal plan, with what a warm start needs.
 #[pyclass(frozen, module = "twostep_rs._core")]
 pub(crate) struct RawPlan {
@@ -26,11 +28,7 @@ impl RawPlan {
     fn entries<'py>(
         &self,
         py: Python<'py>,
-    ) -> (
-        Bound<'py, PyArray1<i64>>,
-        Bound<'py, PyArray1<i64>>,
-        Bound<'py, PyArray1<f64>>,
-    ) {
+    ) -> (Indices<'py>, Indices<'py>, Bound<'py, PyArray1<f64>>) {
         let wide =
             |indices: &[u32]| -> Vec<i64> { indices.iter().map(|&i| i64::from(i)).collect() };
         (

@@ -91,6 +91,14 @@ pub fn emd(
     for side in &mut points {
         ground.wrap_all(side, dim);
     }
+    let scale = cost_scale(&points, dim, &ground);
+    if !scale.is_finite() {
+        return Err(Error::OutOfRange {
+            name: "x, y",
+            expected: "points whose squared distances are finite numbers",
+            got: scale,
+        });
+    }
     let shift = Shift::new(&points, dim, &ground);
     let centred = shift.apply(&points, dim);
 
@@ -99,13 +107,6 @@ pub fn emd(
         Some(warm) => PointCost::with_order(&centred, dim, &ground, &warm.order),
         None => PointCost::new(&centred, dim, &ground),
     };
-    if !cost.upper_bound().is_finite() {
-        return Err(Error::OutOfRange {
-            name: "x, y",
-            expected: "points whose squared distances are finite numbers",
-            got: cost.upper_bound(),
-        });
-    }
     let ordered = cost.ordered_masses(problem.masses);
     let start = warm_start.map_or(Start::Cold, |warm| {
         if warm.masses == ordered {
@@ -138,7 +139,6 @@ pub fn emd(
         rounds,
         warm_start.is_some(),
         |claim| {
-            let scale = cost_scale(&points, dim, &ground);
             certify_points(
                 claim,
                 (&points[0], &points[1]),
