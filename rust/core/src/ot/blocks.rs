@@ -220,7 +220,7 @@ impl Blocks {
     }
 
     #[inline(always)]
-    fn node_box(&self, node: usize) -> BoundingBox<'_> {
+    pub(crate) fn node_box(&self, node: usize) -> BoundingBox<'_> {
         BoundingBox {
             low: &self.low[node * self.dim..][..self.dim],
             high: &self.high[node * self.dim..][..self.dim],
@@ -294,10 +294,9 @@ impl Blocks {
         bound: impl Fn(&S) -> f64,
         mut visit: impl FnMut(&mut S, usize),
     ) {
-        let least = |node: usize| self.node_box(node).least_cost(query, ground) - maxima[node];
         // Sixty-four levels hold more blocks than memory does.
         let mut stack = [(0_u32, 0.0_f64); 65];
-        stack[0] = (0, least(0));
+        stack[0] = (0, self.least_reduced(0, query, maxima, ground));
         let mut top = 1;
         while top > 0 {
             top -= 1;
@@ -310,8 +309,11 @@ impl Blocks {
                 visit(state, block as usize);
                 continue;
             }
-            let near = (node + 1, least(node as usize + 1));
-            let far = (second, least(second as usize));
+            let near = (
+                node + 1,
+                self.least_reduced(node + 1, query, maxima, ground),
+            );
+            let far = (second, self.least_reduced(second, query, maxima, ground));
             let (near, far) = if far.1 < near.1 {
                 (far, near)
             } else {
@@ -321,6 +323,25 @@ impl Blocks {
             stack[top + 1] = near;
             top += 2;
         }
+    }
+
+    /// What `cost - value` of no point below a node falls under.
+    #[inline(always)]
+    fn least_reduced(
+        &self,
+        node: u32,
+        query: &BoundingBox<'_>,
+        maxima: &[f64],
+        ground: &Ground,
+    ) -> f64 {
+        self.node_box(node as usize).least_cost(query, ground) - maxima[node as usize]
+    }
+
+    /// Tree node of every block, in the order of the blocks.
+    pub(crate) fn leaves(&self) -> Vec<u32> {
+        (0..self.nodes.len() as u32)
+            .filter(|&node| self.nodes[node as usize].second == 0)
+            .collect()
     }
 }
 

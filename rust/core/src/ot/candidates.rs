@@ -1,5 +1,6 @@
 //! Nearest neighbours: the arcs that most likely carry the optimal plan.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::blocks::{Blocks, BoundingBox, Ground, LANES};
@@ -20,12 +21,15 @@ pub(crate) fn nearest(
         .into_par_iter()
         .map(|block| {
             control.check()?;
-            Ok(simd::arch().dispatch(|| {
-                points
-                    .places(block)
-                    .flat_map(|place| nearest_of(place, points, others, ground, k, &no_values))
-                    .collect()
-            }))
+            let search = NearestOfBlock {
+                block,
+                points,
+                others,
+                ground,
+                k,
+                no_values: &no_values,
+            };
+            Ok(simd::arch().dispatch(search))
         })
         .collect();
     let mut pairs = Vec::with_capacity(k * points.len());
@@ -35,33 +39,51 @@ pub(crate) fn nearest(
     Ok(pairs)
 }
 
-#[inline(always)]
-fn nearest_of(
-    place: usize,
-    points: &Blocks,
-    others: &Blocks,
-    ground: &Ground,
+/// The neighbours of one block of points, compiled for every instruction set.
+struct NearestOfBlock<'a> {
+    block: usize,
+    points: &'a Blocks,
+    others: &'a Blocks,
+    ground: &'a Ground,
     k: usize,
-    no_values: &[f64],
-) -> Vec<Pair> {
-    let x = points.point(place);
-    let mut best = KBest::new(k);
-    others.search(
-        &BoundingBox::point(x),
-        no_values,
-        ground,
-        &mut best,
-        KBest::worst,
-        |best, block| {
-            let mut costs = others.lane_costs(x, block, ground);
-            costs[others.places(block).len()..].fill(f64::INFINITY);
-            best.offer(&costs, (block * LANES) as u32, f64::INFINITY);
-        },
-    );
-    best.entries
-        .iter()
-        .map(|&(_, other)| (place as u32, other))
-        .collect()
+    no_values: &'a [f64],
+}
+
+impl WithSimd for NearestOfBlock<'_> {
+    type Output = Vec<Pair>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<Pair> {
+        let Self {
+            block,
+            points,
+            others,
+            ground,
+            k,
+            no_values,
+        } = self;
+        let mut pairs = Vec::with_capacity(k * LANES);
+        let mut best = KBest::new(k);
+        for place in points.places(block) {
+            let x = points.point(place);
+            best.entries.clear();
+            others.search(
+                &BoundingBox::point(x),
+                no_values,
+                ground,
+                &mut best,
+                KBest::worst,
+                #[inline(always)]
+                |best, block| {
+                    let mut costs = others.lane_costs(x, block, ground);
+                    costs[others.places(block).len()..].fill(f64::INFINITY);
+                    best.offer(&costs, (block * LANES) as u32, f64::INFINITY);
+                },
+            );
+            pairs.extend(best.entries.iter().map(|&(_, other)| (place as u32, other)));
+        }
+        pairs
+    }
 }
 
 /// The `k` smallest entries seen so far, sorted.

@@ -4,6 +4,7 @@
 //! `u_i + v_j <= c_ij`. So marginals, cost, duals and the largest violation over *all* pairs,
 //! each computed here from the input, bound the distance to the optimum.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::blocks::{Ground, LANES};
@@ -99,10 +100,12 @@ pub(crate) fn certify_points(
         .zip(claim.u.par_chunks(CHUNK))
         .map(|(points, u)| {
             control.check()?;
-            Ok(simd::arch().dispatch(
-                #[inline(always)]
-                || lanes.max_violation(points, u, ground),
-            ))
+            Ok(simd::arch().dispatch(MaxViolation {
+                lanes: &lanes,
+                points,
+                u,
+                ground,
+            }))
         })
         .collect();
     let mut max_violation = f64::NEG_INFINITY;
@@ -155,18 +158,36 @@ impl Lanes {
             v: padded,
         }
     }
+}
+
+/// The largest violation of some sources, compiled for every instruction set.
+struct MaxViolation<'a> {
+    lanes: &'a Lanes,
+    points: &'a [f64],
+    u: &'a [f64],
+    ground: &'a Ground,
+}
+
+impl WithSimd for MaxViolation<'_> {
+    type Output = f64;
 
     #[inline(always)]
-    fn max_violation(&self, points: &[f64], u: &[f64], ground: &Ground) -> f64 {
+    fn with_simd<S: Simd>(self, _: S) -> f64 {
+        let Self {
+            lanes,
+            points,
+            u,
+            ground,
+        } = self;
         let mut worst = [f64::NEG_INFINITY; LANES];
-        for (point, &u) in points.chunks_exact(self.dim).zip(u) {
-            for (block, v) in self
+        for (point, &u) in points.chunks_exact(lanes.dim).zip(u) {
+            for (block, v) in lanes
                 .points
-                .chunks_exact(self.dim * LANES)
-                .zip(self.v.chunks_exact(LANES))
+                .chunks_exact(lanes.dim * LANES)
+                .zip(lanes.v.chunks_exact(LANES))
             {
                 let mut cost = [0.0; LANES];
-                for axis in 0..self.dim {
+                for axis in 0..lanes.dim {
                     let lane = &block[axis * LANES..][..LANES];
                     let x = point[axis];
                     match &ground.domain {

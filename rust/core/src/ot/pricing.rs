@@ -1,5 +1,9 @@
 //! All pairs that a pair of duals violates, found through bounding boxes.
+//!
+//! A block of sources asks the tree of the targets once for all blocks that any of its points may
+//! violate a pair with; each of its points then looks only at those.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::blocks::{Blocks, BoundingBox, Ground, LANES};
@@ -18,16 +22,25 @@ pub(crate) fn violations(
     per_source: usize,
     control: &Control,
 ) -> Result<Vec<Pair>> {
-    let maxima = y.node_maxima(v);
-    let v = &y.padded(v, f64::NEG_INFINITY);
+    let pricing = Pricing {
+        x,
+        y,
+        ground,
+        source_leaves: x.leaves(),
+        target_leaves: y.leaves(),
+        u,
+        v: y.padded(v, f64::NEG_INFINITY),
+        maxima: y.node_maxima(v),
+        tolerance,
+        per_source,
+    };
     let per_block: Vec<Result<Vec<Pair>>> = (0..x.count())
         .into_par_iter()
         .map(|block| {
             control.check()?;
-            Ok(simd::arch().dispatch(|| {
-                x.places(block)
-                    .flat_map(|i| worst_of(i, x, y, ground, (u, v), &maxima, tolerance, per_source))
-                    .collect()
+            Ok(simd::arch().dispatch(OfBlock {
+                pricing: &pricing,
+                block,
             }))
         })
         .collect();
@@ -38,36 +51,88 @@ pub(crate) fn violations(
     Ok(pairs)
 }
 
-#[inline(always)]
-#[allow(clippy::too_many_arguments)]
-fn worst_of(
-    i: usize,
-    x: &Blocks,
-    y: &Blocks,
-    ground: &Ground,
-    (u, v): (&[f64], &[f64]),
-    maxima: &[f64],
+/// The violations of one block of sources, compiled for every instruction set.
+struct OfBlock<'a> {
+    pricing: &'a Pricing<'a>,
+    block: usize,
+}
+
+impl WithSimd for OfBlock<'_> {
+    type Output = Vec<Pair>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<Pair> {
+        self.pricing.of_block(self.block)
+    }
+}
+
+struct Pricing<'a> {
+    x: &'a Blocks,
+    y: &'a Blocks,
+    ground: &'a Ground,
+    source_leaves: Vec<u32>,
+    target_leaves: Vec<u32>,
+    u: &'a [f64],
+    /// Padded to full blocks: unused lanes violate nothing.
+    v: Vec<f64>,
+    maxima: Vec<f64>,
     tolerance: f64,
     per_source: usize,
-) -> Vec<Pair> {
-    let point = x.point(i);
-    let limit = u[i] - tolerance;
-    let mut worst = KBest::new(per_source);
-    let bound = |worst: &KBest| worst.worst().min(limit);
-    y.search(
-        &BoundingBox::point(point),
-        maxima,
-        ground,
-        &mut worst,
-        bound,
-        |worst, block| {
-            let mut reduced = y.lane_costs(point, block, ground);
+}
+
+impl Pricing<'_> {
+    #[inline(always)]
+    fn of_block(&self, block: usize) -> Vec<Pair> {
+        let Self {
+            x,
+            y,
+            ground,
+            u,
+            tolerance,
+            ..
+        } = self;
+        let places = x.places(block);
+        let largest = u[places.clone()]
+            .iter()
+            .fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        let bounds = x.node_box(self.source_leaves[block] as usize);
+        let mut near = Vec::new();
+        y.search(
+            &bounds,
+            &self.maxima,
+            ground,
+            &mut near,
+            #[inline(always)]
+            |_| largest - tolerance,
+            Vec::push,
+        );
+        let mut pairs = Vec::new();
+        let mut worst = KBest::new(self.per_source);
+        for i in places {
+            self.of_source(i, &near, &mut worst);
+            pairs.extend(worst.entries.iter().map(|&(_, j)| (i as u32, j)));
+        }
+        pairs
+    }
+
+    #[inline(always)]
+    fn of_source(&self, i: usize, near: &[usize], worst: &mut KBest) {
+        worst.entries.clear();
+        let point = self.x.point(i);
+        let query = BoundingBox::point(point);
+        let limit = self.u[i] - self.tolerance;
+        for &block in near {
+            let node = self.target_leaves[block] as usize;
+            let least = self.y.node_box(node).least_cost(&query, self.ground) - self.maxima[node];
+            if least >= worst.worst().min(limit) {
+                continue;
+            }
             let first = block * LANES;
-            for (reduced, &v) in reduced.iter_mut().zip(&v[first..first + LANES]) {
+            let mut reduced = self.y.lane_costs(point, block, self.ground);
+            for (reduced, &v) in reduced.iter_mut().zip(&self.v[first..first + LANES]) {
                 *reduced -= v;
             }
             worst.offer(&reduced, first as u32, limit);
-        },
-    );
-    worst.entries.iter().map(|&(_, j)| (i as u32, j)).collect()
+        }
+    }
 }
