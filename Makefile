@@ -46,7 +46,7 @@ lint: setup ## check format, lints, types, stubs and the direction of imports
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/stubtest --allowlist tools/stubtest-allowlist.txt twostep_rs._core
+	$(BIN)/stubtest twostep_rs._core
 	$(BIN)/lint-imports --no-logo
 
 wheel: setup ## build the release wheel into dist/
