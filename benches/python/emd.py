@@ -17,9 +17,9 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
-import ot as pot
 from scipy.optimize import linear_sum_assignment
 
+import ot as pot
 import twostep_rs as ts
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def far(rng: np.random.Generator, n: int, dim: int) -> tuple[Cloud, Cloud]:
     return rng.random((n, dim)) + 3.0 * np.eye(dim)[0], core_and_halo(rng, n, dim)
 
 
-def seconds(work: Callable[[], object]) -> tuple[float, object]:
-    """Wall time and result."""
+def seconds(work: Callable[..., object], *args: object, **options: object) -> tuple[float, object]:
+    """Wall time and result of ``work(*args, **options)``."""
     start = time.perf_counter()
-    result = work()
+    result = work(*args, **options)
     return time.perf_counter() - start, result
 
 
@@ -63,11 +63,11 @@ def points_row(
         costs = pot.dist(x, y)
         a = np.full(n, 1.0 / n)
         spent = {}
-        spent["pot"], expected = seconds(lambda: pot.emd2(a, a, costs, numItermax=10**8))
-        spent["scipy"], _ = seconds(lambda: linear_sum_assignment(costs))
-        spent["cold"], plan = seconds(lambda: ts.ot.emd(x, y, threads=1))
+        spent["pot"], expected = seconds(pot.emd2, a, a, costs, numItermax=10**8)
+        spent["scipy"], _ = seconds(linear_sum_assignment, costs)
+        spent["cold"], plan = seconds(ts.ot.emd, x, y, threads=1)
         moved = x + 0.15 * spacing(x) * rng.normal(size=x.shape) / np.sqrt(dim)
-        spent["warm"], _ = seconds(lambda: ts.ot.emd(moved, y, warm_start=plan, threads=1))
+        spent["warm"], _ = seconds(ts.ot.emd, moved, y, warm_start=plan, threads=1)
         worst = max(worst, abs(plan.cost - expected) / expected)
         if repeat > 0:  # the first round warms up
             for key, value in spent.items():
@@ -96,12 +96,8 @@ def histogram_row(n: int, bins: int, repeats: int, rng: np.random.Generator) -> 
         a, b = a.ravel() / n, b.ravel() / n
         costs = pot.dist(centres[a > 0], centres[b > 0])
         spent = {}
-        spent["pot"], expected = seconds(
-            lambda: pot.emd2(a[a > 0], b[b > 0], costs, numItermax=10**8)
-        )
-        spent["cold"], found = seconds(
-            lambda: ts.ot.histogram_w2(x, y, bins=bins, box="joint", threads=1)
-        )
+        spent["pot"], expected = seconds(pot.emd2, a[a > 0], b[b > 0], costs, numItermax=10**8)
+        spent["cold"], found = seconds(ts.ot.histogram_w2, x, y, bins=bins, box="joint", threads=1)
         worst = max(worst, abs(found.w2_squared - expected) / expected)
         if repeat > 0:
             for key, value in spent.items():

@@ -42,7 +42,7 @@ def as_float64(name: str, value: Any, ndim: int) -> NDArray[np.float64]:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{name}: expected a rectangular array, got {error}") from error
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiu":
         raise DtypeError(f"{name}: expected real numbers, got dtype {array.dtype}")
     if array.ndim != ndim:
         axes = {1: "(n,)", 2: "(n, d)"}.get(ndim, f"{ndim} axes")

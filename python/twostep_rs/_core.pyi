@@ -1,10 +1,11 @@
-from collections.abc import Sequence
-from typing import Any, final
+from collections.abc import Callable, Sequence
+from typing import Any, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "KellerSegel",
     "RawPlan",
     "build_info",
     "default_threads",
@@ -13,6 +14,7 @@ __all__ = [
     "emd_points",
     "histogram_w2",
     "set_default_threads",
+    "uniform_ball",
 ]
 
 def build_info() -> dict[str, Any]: ...
@@ -80,3 +82,42 @@ def histogram_w2(
     period: Sequence[float] | None,
     threads: int | None,
 ) -> dict[str, Any]: ...
+
+@final
+class KellerSegel:
+    def __new__(
+        cls,
+        *,
+        dim: int,
+        flow: str,
+        kernel: str,
+        delta: float,
+        precision: str,
+        attraction: float,
+        diffusion: float,
+        duration: float,
+        steps: int,
+        integrator: str,
+    ) -> Self: ...
+    def simulate(
+        self,
+        source: NDArray[np.float64],
+        sigma: float,
+        seed: int,
+        *,
+        threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> NDArray[np.float64]: ...
+    def drift(
+        self,
+        x: NDArray[np.float64],
+        sigma: float,
+        *,
+        chemotaxis: bool = True,
+        flow: bool = True,
+        threads: int | None = None,
+    ) -> NDArray[np.float64]: ...
+
+def uniform_ball(
+    dim: int, n: int, seed: int, *, threads: int | None = None
+) -> NDArray[np.float64]: ...

@@ -53,3 +53,7 @@ class ConvergenceError(TwoStepError, RuntimeError):
     def __init__(self, message: str, gap: float) -> None:
         super().__init__(message)
         self.gap = gap
+
+
+class StepSizeWarning(UserWarning):
+    """A time step is so coarse that the result shows it."""

@@ -1,0 +1,1 @@
+"""Networks and the maps they stand for: modules only, no losses, no files."""

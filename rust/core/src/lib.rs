@@ -16,6 +16,7 @@ pub mod error;
 pub mod grid;
 pub mod ot;
 pub mod pool;
+pub mod rng;
 pub mod sim;
 pub mod simd;
 

@@ -8,6 +8,7 @@ mod error;
 mod grid;
 mod ot;
 mod run;
+mod sim;
 
 #[pymodule]
 mod _core {
@@ -17,4 +18,6 @@ mod _core {
     use crate::grid::histogram_w2;
     #[pymodule_export]
     use crate::ot::{RawPlan, emd_batch, emd_matrix, emd_points};
+    #[pymodule_export]
+    use crate::sim::{KellerSegel, uniform_ball};
 }

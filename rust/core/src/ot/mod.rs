@@ -17,7 +17,7 @@
 //! | `pricing` | all pairs that the duals violate, found without visiting all pairs |
 //! | `solve` | column generation: simplex and pricing in turn until no pair is violated |
 //! | [`certify`] | a proof of optimality that trusts nothing of the above |
-//! | [`emd`] | the public functions, warm starts, batches |
+//! | [`mod@emd`] | the public functions, warm starts, batches |
 //!
 //! Costs and masses are integers inside the simplex, so that there are no tolerances, no cycling
 //! (the tree is kept strongly feasible) and the same plan on every machine.

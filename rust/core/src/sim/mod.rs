@@ -1,1 +1,12 @@
-//! Under construction.
+//! Particle simulation.
+
+mod flows;
+mod keller_segel;
+mod kernel;
+mod lanes;
+mod pairwise;
+
+pub use flows::Flow;
+pub use keller_segel::{Integrator, KellerSegel, Parts, Settings, uniform_ball};
+pub use kernel::Kernel;
+pub use pairwise::{Force, Precision, attraction};

@@ -1,0 +1,218 @@
+//! Counter-based random numbers: every draw is a pure function of what it is for.
+//!
+//! The generator is Philox4x32 with ten rounds (Salmon, Moraes, Dror and Shaw, "Parallel random
+//! numbers: as easy as 1, 2, 3", SC 2011). It maps a 128-bit counter to 128 random bits under a
+//! 64-bit key; nothing is carried from one draw to the next, so the order of evaluation and the
+//! number of threads cannot matter.
+//!
+//! | word | holds |
+//! |---|---|
+//! | key 0, 1 | the seed, low and high word, or the key of [`Stream::fold`] |
+//! | counter 0 | particle |
+//! | counter 1 | time step |
+//! | counter 2 | block within the step: each block is one pair of 64-bit draws |
+//! | counter 3 | [`Purpose`] |
+//!
+//! Draws for different purposes, particles, steps or blocks therefore never share a counter.
+
+use std::f64::consts::TAU;
+
+const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+const ROUNDS: usize = 10;
+
+/// Philox4x32-10: 128 random bits for a counter and a key.
+#[must_use]
+pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    let [mut k0, mut k1] = key;
+    for _ in 0..ROUNDS {
+        let p0 = u64::from(MULTIPLIERS[0]) * u64::from(c0);
+        let p1 = u64::from(MULTIPLIERS[1]) * u64::from(c2);
+        [c0, c1, c2, c3] = [
+            (p1 >> 32) as u32 ^ c1 ^ k0,
+            p1 as u32,
+            (p0 >> 32) as u32 ^ c3 ^ k1,
+            p0 as u32,
+        ];
+        k0 = k0.wrapping_add(WEYL[0]);
+        k1 = k1.wrapping_add(WEYL[1]);
+    }
+    [c0, c1, c2, c3]
+}
+
+/// What a stream of draws is for. The discriminants are part of the results: never renumber.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Purpose {
+    /// Positions of the prior cloud.
+    Prior = 0,
+    /// Increments of the Brownian motion.
+    Brownian = 1,
+    /// Offspring of weighted particles.
+    Resampling = 2,
+    /// Reserved for the keys of [`Stream::fold`].
+    Fold = u32::MAX,
+}
+
+/// All draws of one seed for one purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stream {
+    key: [u32; 2],
+    purpose: Purpose,
+}
+
+impl Stream {
+    /// The stream of `seed` for `purpose`.
+    #[must_use]
+    pub fn new(seed: u64, purpose: Purpose) -> Self {
+        Self {
+            key: [seed as u32, (seed >> 32) as u32],
+            purpose,
+        }
+    }
+
+    /// The sub-stream for `tag`, for instance the bits of a physical parameter.
+    ///
+    /// The new key is the first half of a Philox block of the old one, so sub-streams of
+    /// different tags are independent of each other and of their parent.
+    #[must_use]
+    pub fn fold(self, tag: u64) -> Self {
+        let counter = [
+            tag as u32,
+            (tag >> 32) as u32,
+            self.purpose as u32,
+            Purpose::Fold as u32,
+        ];
+        let [k0, k1, ..] = philox4x32(counter, self.key);
+        Self {
+            key: [k0, k1],
+            ..self
+        }
+    }
+
+    /// Two independent numbers, uniform on the multiples of `2^-53` in `[0, 1)`.
+    #[must_use]
+    pub fn uniforms(self, particle: u32, step: u32, block: u32) -> [f64; 2] {
+        let [a, b, c, d] = philox4x32([particle, step, block, self.purpose as u32], self.key);
+        [unit_interval(a, b), unit_interval(c, d)]
+    }
+
+    /// Two independent standard normal numbers, by the transform of Box and Muller.
+    ///
+    /// They come from the same block as [`Stream::uniforms`]: use one or the other of a block.
+    #[must_use]
+    pub fn normals(self, particle: u32, step: u32, block: u32) -> [f64; 2] {
+        let [u, v] = self.uniforms(particle, step, block);
+        // 1 - u lies in (0, 1], where the logarithm is finite.
+        let radius = (-2.0 * (1.0 - u).ln()).sqrt();
+        let (sine, cosine) = (TAU * v).sin_cos();
+        [radius * cosine, radius * sine]
+    }
+
+    /// A vector of `D` independent standard normal numbers; it uses the blocks below `(D + 1) / 2`.
+    #[must_use]
+    pub fn normal_vector<const D: usize>(self, particle: u32, step: u32) -> [f64; D] {
+        let mut vector = [0.0; D];
+        for (block, pair) in vector.chunks_mut(2).enumerate() {
+            pair.copy_from_slice(&self.normals(particle, step, block as u32)[..pair.len()]);
+        }
+        vector
+    }
+}
+
+fn unit_interval(low: u32, high: u32) -> f64 {
+    const SCALE: f64 = 1.0 / (1u64 << 53) as f64;
+    let bits = u64::from(high) << 32 | u64::from(low);
+    (bits >> 11) as f64 * SCALE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_answers_of_random123() {
+        let cases = [
+            (
+                [0; 4],
+                [0; 2],
+                [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8],
+            ),
+            (
+                [u32::MAX; 4],
+                [u32::MAX; 2],
+                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
+            ),
+            (
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                [0xa409_3822, 0x299f_31d0],
+                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+            ),
+        ];
+        for (counter, key, expected) in cases {
+            assert_eq!(philox4x32(counter, key), expected);
+        }
+    }
+
+    #[test]
+    fn every_coordinate_of_a_draw_matters() {
+        let stream = Stream::new(7, Purpose::Brownian);
+        let draw = stream.uniforms(1, 2, 3);
+        let others = [
+            Stream::new(8, Purpose::Brownian).uniforms(1, 2, 3),
+            Stream::new(7 | 1 << 40, Purpose::Brownian).uniforms(1, 2, 3),
+            Stream::new(7, Purpose::Prior).uniforms(1, 2, 3),
+            stream.fold(0).uniforms(1, 2, 3),
+            stream.fold(1 << 40).uniforms(1, 2, 3),
+            stream.uniforms(2, 2, 3),
+            stream.uniforms(1, 3, 3),
+            stream.uniforms(1, 2, 4),
+        ];
+        assert!(others.iter().all(|other| *other != draw));
+        assert_ne!(
+            stream.fold(1).uniforms(1, 2, 3),
+            stream.fold(2).uniforms(1, 2, 3)
+        );
+    }
+
+    #[test]
+    fn extreme_bits_stay_in_the_half_open_interval() {
+        assert_eq!(unit_interval(0, 0).to_bits(), 0.0f64.to_bits());
+        let largest = unit_interval(u32::MAX, u32::MAX);
+        assert!(largest < 1.0 && largest > 1.0 - 2e-16);
+    }
+
+    /// Sums of `n` independent terms: each bound is five standard errors, so that a correct
+    /// generator fails less than once in a million.
+    #[test]
+    fn moments_and_correlations_are_those_of_normal_numbers() {
+        let stream = Stream::new(1, Purpose::Brownian);
+        let n = 200_000_u32;
+        let [mut mean, mut variance, mut fourth, mut pair, mut serial] = [0.0; 5];
+        let mut previous = 0.0;
+        for particle in 0..n {
+            let [a, b] = stream.normals(particle, 0, 0);
+            mean += a + b;
+            variance += a * a + b * b;
+            fourth += a.powi(4) + b.powi(4);
+            pair += a * b;
+            serial += a * previous;
+            previous = a;
+        }
+        let m = 2.0 * f64::from(n);
+        assert!((mean / m).abs() < 5.0 / m.sqrt());
+        assert!((variance / m - 1.0).abs() < 5.0 * (2.0 / m).sqrt());
+        assert!((fourth / m - 3.0).abs() < 5.0 * (96.0 / m).sqrt());
+        assert!((pair / f64::from(n)).abs() < 5.0 / f64::from(n).sqrt());
+        assert!((serial / f64::from(n)).abs() < 5.0 / f64::from(n).sqrt());
+    }
+
+    #[test]
+    fn a_vector_is_made_of_the_pairs() {
+        let stream = Stream::new(3, Purpose::Prior);
+        let vector: [f64; 3] = stream.normal_vector(5, 6);
+        let ([a, b], [c, _]) = (stream.normals(5, 6, 0), stream.normals(5, 6, 1));
+        assert_eq!(vector.map(f64::to_bits), [a, b, c].map(f64::to_bits));
+    }
+}

@@ -1,0 +1,151 @@
+//! Particle simulation.
+
+use numpy::PyArray2;
+use pyo3::prelude::*;
+use twostep_core::Error;
+use twostep_core::sim::{self, Parts, Settings};
+
+use crate::arrays::{from_points, points_in};
+use crate::error::to_python;
+use crate::run::run;
+
+/// The Keller-Segel system in three or four dimensions.
+#[pyclass(frozen, module = "twostep_rs._core")]
+pub(crate) struct KellerSegel(System);
+
+enum System {
+    Three(sim::KellerSegel<3>),
+    Four(sim::KellerSegel<4>),
+}
+
+#[pymethods]
+impl KellerSegel {
+    #[new]
+    #[pyo3(signature = (
+        *, dim, flow, kernel, delta, precision, attraction, diffusion, duration, steps, integrator
+    ))]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "keyword arguments of a constructor"
+    )]
+    fn new(
+        dim: usize,
+        flow: &str,
+        kernel: &str,
+        delta: f64,
+        precision: &str,
+        attraction: f64,
+        diffusion: f64,
+        duration: f64,
+        steps: u32,
+        integrator: &str,
+    ) -> PyResult<Self> {
+        let settings = Settings {
+            flow,
+            kernel,
+            delta,
+            precision,
+            attraction,
+            diffusion,
+            duration,
+            steps,
+            integrator,
+        };
+        let system = match dim {
+            3 => sim::KellerSegel::new(&settings).map(System::Three),
+            4 => sim::KellerSegel::new(&settings).map(System::Four),
+            _ => Err(unknown_dim(dim)),
+        };
+        system.map(Self).map_err(|error| to_python(&error))
+    }
+
+    /// The particles of `source` at the final time.
+    #[pyo3(signature = (source, sigma, seed, *, threads=None, progress=None))]
+    fn simulate<'py>(
+        &self,
+        py: Python<'py>,
+        source: &Bound<'py, PyArray2<f64>>,
+        sigma: f64,
+        seed: u64,
+        threads: Option<usize>,
+        progress: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        match &self.0 {
+            System::Three(system) => {
+                let source = points_in("source", source)?;
+                let target = run(py, threads, progress, |control| {
+                    system.simulate(&source, sigma, seed, control)
+                })?;
+                from_points(py, &target)
+            }
+            System::Four(system) => {
+                let source = points_in("source", source)?;
+                let target = run(py, threads, progress, |control| {
+                    system.simulate(&source, sigma, seed, control)
+                })?;
+                from_points(py, &target)
+            }
+        }
+    }
+
+    /// The drift of the particles at `x`.
+    #[pyo3(signature = (x, sigma, *, chemotaxis=true, flow=true, threads=None))]
+    fn drift<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyArray2<f64>>,
+        sigma: f64,
+        chemotaxis: bool,
+        flow: bool,
+        threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let parts = Parts { chemotaxis, flow };
+        match &self.0 {
+            System::Three(system) => {
+                let x = points_in("x", x)?;
+                let drift = run(py, threads, None, |control| {
+                    system.drift(&x, sigma, parts, control)
+                })?;
+                from_points(py, &drift)
+            }
+            System::Four(system) => {
+                let x = points_in("x", x)?;
+                let drift = run(py, threads, None, |control| {
+                    system.drift(&x, sigma, parts, control)
+                })?;
+                from_points(py, &drift)
+            }
+        }
+    }
+}
+
+/// Independent uniform points in the unit ball.
+#[pyfunction]
+#[pyo3(signature = (dim, n, seed, *, threads=None))]
+pub(crate) fn uniform_ball(
+    py: Python<'_>,
+    dim: usize,
+    n: usize,
+    seed: u64,
+    threads: Option<usize>,
+) -> PyResult<Bound<'_, PyArray2<f64>>> {
+    match dim {
+        3 => from_points(
+            py,
+            &run(py, threads, None, |c| sim::uniform_ball::<3>(n, seed, c))?,
+        ),
+        4 => from_points(
+            py,
+            &run(py, threads, None, |c| sim::uniform_ball::<4>(n, seed, c))?,
+        ),
+        _ => Err(to_python(&unknown_dim(dim))),
+    }
+}
+
+fn unknown_dim(dim: usize) -> Error {
+    Error::UnknownOption {
+        name: "dim",
+        expected: &["3", "4"],
+        got: dim.to_string(),
+    }
+}
