@@ -19,16 +19,38 @@ class SimulationConfig:
 
 @dataclass(frozen=True)
 class StageOneConfig:
-    """MeanFlow: network, loss, schedule."""
+    """MeanFlow: network, loss, schedule.
+
+    Attributes:
+        method: direction of the derivative: the pair's velocity, or the network's own (imf).
+        coupling: which source particle a target particle is trained with: the one that it came
+            from, any, or its partner in an optimal plan between the whole clouds.
+        head: how the parameter enters the output: not, or affinely.
+        jitter: noise on the parameter that the trunk sees in training, in units of the range.
+        width: width of every hidden layer.
+        depth: number of hidden layers.
+        steps: optimiser steps.
+        batch: rows of a step.
+        learning_rate: the largest; it warms up and falls to zero.
+        ema: decay per step of the average of the weights.
+        clip: largest norm of a gradient.
+        weighting_power: p of the weight (e + c)^-p.
+        weighting_offset: c of the weight.
+        times: law of the two times of a row.
+        times_mean: mean of the logit, for ``logit-normal``.
+        times_scale: standard deviation of the logit, for ``logit-normal``.
+        equal_times: share of rows whose interval is empty.
+    """
 
     method: Literal["meanflow", "imf"] = "imf"
     coupling: Coupling = "paired"
     head: Literal["plain", "affine"] = "affine"
+    jitter: float = 0.3
     width: int = 64
     depth: int = 5
     steps: int = 20_000
-    batch: int = 8_192
-    learning_rate: float = 1e-3
+    batch: int = 4_096
+    learning_rate: float = 3e-3
     ema: float = 0.999
     clip: float = 10.0
     weighting_power: float = 0.0
@@ -41,20 +63,46 @@ class StageOneConfig:
 
 @dataclass(frozen=True)
 class StageTwoConfig:
-    """Deep Particle: near-identity corrector trained on exact couplings, one per parameter."""
+    """Deep Particle: near-identity corrector trained on exact couplings, one per parameter.
+
+    Attributes:
+        head: how the parameter enters the output: not, or affinely.
+        jitter: noise on the parameter that the trunk sees in training, in units of the range.
+        inputs: where the correction is evaluated: at the output of stage I, or at the source
+            particle that it came from, which stays in the range of training at any parameter.
+        width: width of every residual block.
+        depth: number of residual blocks.
+        steps: optimiser steps.
+        source: source particles of the batches: those of the clouds, whose fluctuations their
+            targets share, or fresh ones from the prior.
+        batch: particles of each parameter in a batch.
+        batch_period: steps between new batches.
+        refresh: steps between couplings of the same batch.
+        solver: how batches are coupled.
+        debias: whether a second batch takes the bias of finite batches out of the couplings.
+        alpha: factor of the correction.
+        residual_weight: price of the squared correction.
+        learning_rate: the largest; it warms up and falls to zero.
+        ema: decay per step of the average of the weights.
+        clip: largest norm of a gradient.
+    """
 
     head: Literal["plain", "affine"] = "affine"
+    jitter: float = 0.3
+    inputs: Literal["position", "source"] = "source"
     width: int = 64
     depth: int = 4
     steps: int = 2_000
+    source: Literal["clouds", "prior"] = "clouds"
     batch: int = 1_500
-    batch_period: int = 50
-    refresh: int = 50
+    batch_period: int = 10
+    refresh: int = 10
     solver: Literal["exact"] = "exact"
+    debias: bool = True
     alpha: float = 1.0
     residual_weight: float = 1e-3
     learning_rate: float = 1e-3
-    ema: float = 0.99
+    ema: float = 0.999
     clip: float = 10.0
 
 

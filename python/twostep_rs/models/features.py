@@ -1,0 +1,129 @@
+"""Inputs of the networks: standardised positions, embedded times and parameters."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# The tangent differentiates the embedding in time, so a frequency multiplies its variance: none
+# is above 4 pi.
+_TIME_FREQUENCIES = (2.0 * math.pi, 4.0 * math.pi)
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Where positions and parameters of the training data lie.
+
+    Attributes:
+        location: mean position, one number per axis.
+        scale: standard deviation of the positions, one positive number per axis.
+        parameters: smallest and largest parameter of training.
+    """
+
+    location: tuple[float, ...]
+    scale: tuple[float, ...]
+    parameters: tuple[float, float]
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of a particle."""
+        return len(self.location)
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether parameters are embedded by their logarithm too: all of them are positive."""
+        return self.parameters[0] > 0.0
+
+
+class Standardise(nn.Module):
+    """Positions shifted and scaled per axis to mean zero and variance one."""
+
+    location: Tensor
+    scale: Tensor
+
+    def __init__(self, scaling: Scaling) -> None:
+        super().__init__()
+        self.register_buffer("location", torch.tensor(scaling.location), persistent=False)
+        self.register_buffer("scale", torch.tensor(scaling.scale), persistent=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Standardise ``z`` of shape (n, d)."""
+        return (z - self.location) / self.scale
+
+
+class ParameterFeatures(nn.Module):
+    """The physical parameter as network inputs.
+
+    ``linear`` maps the training range to [-1, 1] and goes on beyond it. The features are that and,
+    for positive parameters, the same of the logarithm; with ``clamp`` both stop at the ends of
+    the training range, so that what lies behind sees nothing that it was not trained on.
+
+    Args:
+        scaling: where the training data lie.
+        clamp: whether features stop at the ends of the training range.
+    """
+
+    def __init__(self, scaling: Scaling, *, clamp: bool) -> None:
+        super().__init__()
+        self.clamp = clamp
+        self.range = scaling.parameters
+        self.logarithmic = scaling.logarithmic
+        self.width = 1 + self.logarithmic
+
+    def linear(self, parameter: Tensor) -> Tensor:
+        """``parameter`` of shape (n, 1) relative to the training range."""
+        return _relative(parameter, *self.range)
+
+    def forward(self, parameter: Tensor) -> Tensor:
+        """Features of shape (n, width)."""
+        low, high = self.range
+        if self.clamp:
+            parameter = parameter.clamp(low, high)
+        features = [self.linear(parameter)]
+        if self.logarithmic:
+            features.append(_relative(parameter.log(), math.log(low), math.log(high)))
+        return torch.cat(features, dim=1)
+
+
+def _relative(value: Tensor, low: float, high: float) -> Tensor:
+    half = 0.5 * (high - low) or 1.0  # a single parameter sits in the middle
+    return (value - 0.5 * (low + high)) / half
+
+
+class TimeFeatures(nn.Module):
+    """Times as ``(t, sin 2 pi t, cos 2 pi t, sin 4 pi t, cos 4 pi t)``, with their tangents."""
+
+    width = 1 + 2 * len(_TIME_FREQUENCIES)
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Features of shape (n, width) for ``t`` of shape (n, 1)."""
+        waves = [wave(f * t) for f in _TIME_FREQUENCIES for wave in (torch.sin, torch.cos)]
+        return torch.cat([t, *waves], dim=1)
+
+    def tangent(self, t: Tensor) -> Tensor:
+        """Derivative of the features by ``t``."""
+        slopes = [
+            slope
+            for f in _TIME_FREQUENCIES
+            for slope in (f * torch.cos(f * t), -f * torch.sin(f * t))
+        ]
+        return torch.cat([torch.ones_like(t), *slopes], dim=1)
+
+
+def scaling_of(positions: Tensor, parameters: Sequence[float]) -> Scaling:
+    """The scaling of ``positions``, shape (n, d), at ``parameters``."""
+    points = positions.double()
+    deviation = points.std(dim=0, correction=0)
+    deviation[deviation == 0.0] = 1.0  # an axis that is constant needs no scale
+    return Scaling(
+        location=tuple(points.mean(dim=0).tolist()),
+        scale=tuple(deviation.tolist()),
+        parameters=(min(parameters), max(parameters)),
+    )

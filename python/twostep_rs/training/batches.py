@@ -1,0 +1,89 @@
+"""Batches of stage II."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+
+from twostep_rs.errors import InputError
+from twostep_rs.training.seeds import derive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from twostep_rs.training.data import TrainingData
+
+    Prior = Callable[[int, int], NDArray[Any]]
+
+
+class Batch(NamedTuple):
+    """Independent particles of every parameter, each (k, n, d); two samples of the source."""
+
+    source: Tensor
+    twin: Tensor
+    target: Tensor
+
+
+class Batches:
+    """The batch of each number, a function of the number and the seed alone.
+
+    Source particles are fresh ones from the prior, or rows of the clouds where there is no prior;
+    target particles are rows of the clouds, none twice in a batch.
+
+    Args:
+        data: clouds of every training parameter.
+        size: particles of each parameter.
+        seed: of the run.
+        prior: ``prior(n, seed)`` draws source particles, (n, d).
+        device: where batches go.
+
+    Raises:
+        InputError: the clouds have fewer than ``size`` particles.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        size: int,
+        seed: int,
+        prior: Prior | None,
+        device: torch.device,
+    ) -> None:
+        if size > data.particles:
+            raise InputError(
+                f"stage_2.batch: expected at most the {data.particles} particles of a cloud, "
+                f"got {size}"
+            )
+        self._size = size
+        self._seed = seed
+        self._prior = prior
+        self._source = data.source.to(device)
+        self._target = data.target.to(device)
+
+    def __getitem__(self, number: int) -> Batch:
+        """The batch of ``number``."""
+        return Batch(
+            self._sources("stage 2 source", number),
+            self._sources("stage 2 twin", number),
+            self._rows(self._target, "stage 2 target", number),
+        )
+
+    def _sources(self, purpose: str, number: int) -> Tensor:
+        if self._prior is None:
+            return self._rows(self._source, purpose, number)
+        count = len(self._target) * self._size
+        particles = self._prior(count, derive(self._seed, purpose, number))
+        shape = (-1, self._size, particles.shape[1])
+        return torch.from_numpy(particles).to(self._source).view(shape)
+
+    def _rows(self, clouds: Tensor, purpose: str, number: int) -> Tensor:
+        random = np.random.default_rng(derive(self._seed, purpose, number))
+        count = clouds.shape[1]
+        rows = [random.choice(count, self._size, replace=False) for _ in clouds]
+        index = torch.from_numpy(np.stack(rows)).to(clouds.device)
+        return clouds.gather(1, index.unsqueeze(2).expand(-1, -1, clouds.shape[2]))

@@ -1,0 +1,68 @@
+"""Steps as CUDA graphs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Result = TypeVar("Result")
+
+# Eager steps before the capture: they allocate what the graph must find in place.
+_WARM_UP = 3
+
+
+class Replayed(Generic[Result]):
+    """Call ``work`` on a CPU; on a GPU record it once and replay the recording.
+
+    The networks are so small that on a GPU launching the kernels of a step one by one takes
+    many times longer than running them. The work must read and write the same tensors in every
+    call, draw random numbers from ``generators`` alone, and never wait for the device.
+
+    Args:
+        work: one step; what it returns is overwritten by the next call.
+        device: where its tensors live.
+        generators: what it draws random numbers from.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], Result],
+        device: torch.device,
+        generators: Sequence[torch.Generator] = (),
+    ) -> None:
+        self._work = work
+        self._captures = device.type == "cuda"
+        self._generators = generators
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self) -> Result:
+        """Do the work once."""
+        if not self._captures:
+            return self._work()
+        self._calls += 1
+        if self._calls <= _WARM_UP:
+            return self._on_side_stream()
+        if self._graph is None:
+            self._capture()
+        self._graph.replay()  # type: ignore[union-attr]
+        return self._result
+
+    def _on_side_stream(self) -> Result:
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            result = self._work()
+        torch.cuda.current_stream().wait_stream(stream)
+        return result
+
+    def _capture(self) -> None:
+        self._graph = torch.cuda.CUDAGraph()
+        for generator in self._generators:
+            self._graph.register_generator_state(generator)
+        with torch.cuda.graph(self._graph):
+            self._result = self._work()

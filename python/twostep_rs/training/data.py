@@ -1,0 +1,111 @@
+"""Clouds of training as tensors."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from twostep_rs import ot
+from twostep_rs.errors import InputError, ShapeError
+from twostep_rs.models.features import Scaling, scaling_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from twostep_rs.config import Coupling
+    from twostep_rs.systems import Cloud
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """Source and target particles of every training parameter.
+
+    Attributes:
+        parameters: the k parameters, ascending.
+        source: (k, n, d) float32.
+        target: (k, n, d) float32.
+        paired: whether row i of a target is where row i of its source went.
+    """
+
+    parameters: tuple[float, ...]
+    source: Tensor
+    target: Tensor
+    paired: bool
+
+    @classmethod
+    def from_clouds(cls, clouds: Mapping[float, Cloud]) -> TrainingData:
+        """Stack clouds of one size.
+
+        Raises:
+            InputError: there are none, or some are paired and others not.
+            ShapeError: their shapes differ.
+        """
+        if not clouds:
+            raise InputError("clouds: expected at least one parameter, got none")
+        parameters = sorted(clouds)
+        first = clouds[parameters[0]]
+        for parameter in parameters:
+            cloud = clouds[parameter]
+            if cloud.paired != first.paired:
+                raise InputError(
+                    f"clouds[{parameter:g}]: expected paired={first.paired} like the others, "
+                    f"got {cloud.paired}"
+                )
+            for end in ("source", "target"):
+                expected, shape = first.target.shape, getattr(cloud, end).shape
+                if shape != expected:
+                    raise ShapeError(
+                        f"clouds[{parameter:g}].{end}: expected {expected}, got {shape}"
+                    )
+        source, target = (
+            torch.from_numpy(np.stack([getattr(clouds[p], end) for p in parameters])).float()
+            for end in ("source", "target")
+        )
+        return cls(tuple(float(p) for p in parameters), source, target, first.paired)
+
+    @property
+    def dim(self) -> int:
+        """Number of coordinates of a particle."""
+        return self.source.shape[2]
+
+    @property
+    def particles(self) -> int:
+        """Particles per parameter."""
+        return self.source.shape[1]
+
+    def scaling(self) -> Scaling:
+        """Location and scale of all particles."""
+        both = torch.cat([self.source, self.target], dim=1)
+        return scaling_of(both.reshape(-1, self.dim), self.parameters)
+
+    def coupled(self, coupling: Coupling, *, threads: int | None = None) -> TrainingData:
+        """Order the targets so that row i goes with row i of the source, where that is meant.
+
+        ``exact`` couples each parameter's clouds by an optimal plan of all particles.
+
+        Raises:
+            InputError: ``paired`` is asked of data that are not.
+        """
+        if coupling == "paired" and not self.paired:
+            raise InputError(
+                "coupling: expected 'independent' or 'exact' for particles that are not paired, "
+                "got 'paired'"
+            )
+        if coupling != "exact":
+            return self
+        plans = ot.emd_batch(list(self.source), list(self.target), threads=threads)
+        target = torch.stack([y[p.permutation] for y, p in zip(self.target, plans, strict=True)])
+        return replace(self, target=target, paired=True)
+
+    def fingerprint(self) -> str:
+        """A hash of everything in here."""
+        digest = hashlib.sha256(repr((self.parameters, self.paired, self.source.shape)).encode())
+        for tensor in (self.source, self.target):
+            digest.update(tensor.contiguous().numpy().tobytes())
+        return digest.hexdigest()

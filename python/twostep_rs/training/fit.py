@@ -1,0 +1,104 @@
+"""Both stages by one call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from twostep_rs import config as configuration
+from twostep_rs._scalars import as_real
+from twostep_rs.errors import DtypeError, InputError
+from twostep_rs.systems import Cloud, System
+from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training.data import TrainingData
+from twostep_rs.training.device import resolve_device
+from twostep_rs.training.model import TwoStepModel
+from twostep_rs.training.seeds import derive
+
+if TYPE_CHECKING:
+    from twostep_rs.config import Config
+    from twostep_rs.training.loop import Log, Progress
+
+
+def fit(
+    system: System | Mapping[float, Cloud],
+    parameters: Sequence[float] | None = None,
+    config: Config | None = None,
+    *,
+    progress: Progress | None = None,
+    log: Log | None = None,
+) -> TwoStepModel:
+    """Simulate, and train both stages.
+
+    Args:
+        system: a particle system, or clouds of its own per parameter.
+        parameters: parameters of training; those of ``config.simulation`` by default. Not with
+            clouds, which have their own.
+        config: everything else; the full size by default.
+        progress: called as ``progress(step, steps)`` after every step of both stages.
+        log: called with rows of metrics of both stages.
+
+    Returns:
+        The model, on the device of ``config``.
+
+    Raises:
+        DtypeError: ``system`` is neither a system nor clouds.
+        InputError: no parameters, or parameters beside clouds.
+        DeviceError: the device is not there.
+    """
+    config = configuration.Config() if config is None else config
+    resolve_device(config.device)
+    clouds = _clouds(system, parameters, config)
+    data = TrainingData.from_clouds(clouds)
+    config = replace(
+        config,
+        simulation=replace(config.simulation, parameters=data.parameters, particles=data.particles),
+    )
+    known = None if isinstance(system, Mapping) else system
+    steps = config.stage_1.steps + config.stage_2.steps
+    velocity = stage_1.train(
+        data,
+        config.stage_1,
+        seed=config.seed,
+        device=config.device,
+        progress=progress and (lambda step, _: progress(step, steps)),
+        log=log,
+        threads=config.threads,
+    )
+    corrector = stage_2.train(
+        velocity,
+        data,
+        config.stage_2,
+        seed=config.seed,
+        device=config.device,
+        prior=None if known is None else known.prior,
+        progress=progress and (lambda step, _: progress(config.stage_1.steps + step, steps)),
+        log=log,
+        threads=config.threads,
+    )
+    return TwoStepModel(velocity, corrector, known, config)
+
+
+def _clouds(
+    system: Any, parameters: Sequence[float] | None, config: Config
+) -> Mapping[float, Cloud]:
+    if isinstance(system, Mapping):
+        if parameters is not None:
+            raise InputError("parameters: expected none beside clouds, which have their own")
+        return system
+    if not isinstance(system, System):
+        raise DtypeError(
+            "system: expected an object with dim, domain, prior and simulate, or clouds per "
+            f"parameter, got {type(system).__name__}"
+        )
+    chosen = config.simulation.parameters if parameters is None else parameters
+    if len(chosen) == 0:
+        raise InputError("parameters: expected at least one, got none")
+    # One seed for all parameters: clouds that share their source share its fluctuations too.
+    seed = derive(config.seed, "clouds")
+    n = config.simulation.particles
+    return {
+        value: system.simulate(value, n=n, seed=seed)
+        for value in (as_real("parameters", parameter) for parameter in chosen)
+    }

@@ -1,0 +1,95 @@
+"""The loop that both stages share."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from twostep_rs.errors import ConvergenceError, FileFormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from twostep_rs.training.checkpoint import CheckpointFile
+
+    Progress = Callable[[int, int], object]
+    Log = Callable[[dict[str, float]], object]
+
+_LOG_LINES = 100
+
+
+class Trainable(Protocol):
+    """A training that advances by steps and can be put away between them."""
+
+    fingerprint: str
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        ...
+
+    def advance(self) -> None:
+        """Take one step."""
+        ...
+
+    def metrics(self) -> dict[str, float]:
+        """What to log about the last step."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        ...
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        ...
+
+
+def run(
+    training: Trainable,
+    steps: int,
+    *,
+    checkpoint: CheckpointFile | None,
+    progress: Progress | None,
+    log: Log | None,
+) -> None:
+    """Advance ``training`` to ``steps``, from its checkpoint if there is one.
+
+    Raises:
+        FileFormatError: the checkpoint is broken or belongs to another training.
+        ConvergenceError: the loss is not finite any more.
+    """
+    if checkpoint is not None and (state := checkpoint.load(training.fingerprint)) is not None:
+        _restore(training, state, checkpoint)
+    every = max(1, steps // _LOG_LINES)
+    started = time.monotonic()
+    while training.step < steps:
+        training.advance()
+        if training.step % every == 0 or training.step == steps:
+            metrics = training.metrics()
+            _check_finite(training.step, metrics)
+            if log is not None:
+                seconds = time.monotonic() - started
+                log({"step": float(training.step), "seconds": seconds, **metrics})
+        if checkpoint is not None and (checkpoint.due() or training.step == steps):
+            checkpoint.save(training.fingerprint, training.state())
+        if progress is not None:
+            progress(training.step, steps)
+
+
+def _restore(training: Trainable, state: dict[str, Any], checkpoint: CheckpointFile) -> None:
+    try:
+        training.restore(state)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise FileFormatError(
+            f"{checkpoint.path}: state: expected that of this network and optimiser, got {error}"
+        ) from error
+
+
+def _check_finite(step: int, metrics: dict[str, float]) -> None:
+    if not abs(metrics["loss"]) < float("inf"):
+        raise ConvergenceError(
+            f"loss: expected a finite number, got {metrics['loss']} at step {step}; a smaller "
+            "learning_rate or clip helps",
+            gap=float("inf"),
+        )

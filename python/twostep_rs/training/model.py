@@ -1,0 +1,201 @@
+"""The trained model: both stages as one map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+
+from twostep_rs._arrays import as_points, like
+from twostep_rs._scalars import as_integer, as_real
+from twostep_rs.errors import InputError, ShapeError
+from twostep_rs.models.meanflow import generate
+from twostep_rs.training import weights
+from twostep_rs.training.device import resolve_device
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
+
+    from twostep_rs.config import Config
+    from twostep_rs.models.corrector import Corrector
+    from twostep_rs.models.meanflow import AverageVelocity
+    from twostep_rs.systems import System
+
+# Rows of one evaluation: the activations of so many stay in the caches of a core.
+_ROWS_CPU = 1 << 14
+_ROWS_GPU = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class TwoStepModel:
+    """A one-step emulator of a particle system.
+
+    Attributes:
+        velocity: network of stage I.
+        corrector: network of stage II.
+        system: the system that it emulates, whose prior :meth:`sample` draws from; None where it
+            is not known.
+        config: how it was trained.
+    """
+
+    velocity: AverageVelocity
+    corrector: Corrector
+    system: System | None
+    config: Config
+
+    @property
+    def stage_1(self) -> StageOne:
+        """Stage I alone."""
+        return StageOne(self)
+
+    def sample(
+        self, parameter: float, n: int = 15_000, seed: int = 0, source: ArrayLike | None = None
+    ) -> Any:
+        """Draw particles at ``parameter`` by both stages.
+
+        Args:
+            parameter: the physical parameter, inside the range of training or beyond it.
+            n: number of particles, where no source is given.
+            seed: of the source particles.
+            source: source particles, (n, d); drawn from the prior of the system by default.
+
+        Returns:
+            Particles, (n, d), float64; a tensor where ``source`` is one.
+
+        Raises:
+            InputError: a value out of range, or no source where the system is not known.
+            ShapeError: ``source`` is not (n, d).
+        """
+        return self.transport(self._source(n, seed, source), parameter)
+
+    def transport(
+        self,
+        source: ArrayLike,
+        parameter: float,
+        *,
+        stage: Literal[1, 2] = 2,
+        evaluations: int = 1,
+    ) -> Any:
+        """Carry source particles to the target law.
+
+        Args:
+            source: (n, d).
+            parameter: the physical parameter.
+            stage: 1 for stage I alone, 2 for both.
+            evaluations: evaluations of the network of stage I; one is what it is trained for.
+
+        Returns:
+            Particles, (n, d), float64; a tensor where ``source`` is one.
+
+        Raises:
+            InputError: a value out of range, or NaN or infinite particles.
+            ShapeError: ``source`` is not (n, d).
+        """
+        points = self._points(source)
+        value = self._parameter(parameter)
+        evaluations = as_integer("evaluations", evaluations, low=1)
+        if stage not in (1, 2):
+            raise InputError(f"stage: expected 1 or 2, got {stage!r}")
+        device = next(self.velocity.parameters()).device
+        rows = _ROWS_GPU if device.type == "cuda" else _ROWS_CPU
+        parts = [
+            self._transport(part.to(device), value, stage, evaluations)
+            for part in torch.split(torch.from_numpy(points).float(), rows)
+        ]
+        return like(source)(torch.cat(parts).cpu().double().numpy())
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Write ``weights.safetensors``, with everything :func:`twostep_rs.load` needs, there.
+
+        Raises:
+            RunDirectoryError: the file cannot be written.
+        """
+        weights.write(directory, self.velocity, self.corrector, self.system, self.config)
+
+    @torch.no_grad()
+    def _transport(self, source: Tensor, parameter: float, stage: int, evaluations: int) -> Tensor:
+        column = source.new_full((len(source), 1), parameter)
+        x = generate(self.velocity, source, column, evaluations=evaluations)
+        if stage == 1:
+            return x
+        at = source if self.config.stage_2.inputs == "source" else x
+        moved: Tensor = self.corrector(x, at, column)
+        return moved
+
+    def _source(self, n: int, seed: int, source: ArrayLike | None) -> ArrayLike:
+        if source is not None:
+            return source
+        if self.system is None:
+            raise InputError(
+                "source: expected source particles, got None, and the system is not known; give "
+                "one of source= and load(..., system=)"
+            )
+        return self.system.prior(as_integer("n", n, low=1), as_integer("seed", seed, low=0))
+
+    def _points(self, source: ArrayLike) -> NDArray[np.float64]:
+        points = as_points("source", source)
+        dim = self.velocity.scaling.dim
+        if points.shape[1] != dim:
+            raise ShapeError(f"source: expected shape (n, {dim}), got {points.shape}")
+        if not (abs(points) < float("inf")).all():
+            raise InputError("source: expected finite values, got NaN or infinity")
+        return points
+
+    def _parameter(self, parameter: float) -> float:
+        value = as_real("parameter", parameter)
+        if self.velocity.scaling.logarithmic and value <= 0.0:
+            raise InputError(f"parameter: expected a positive number, as in training, got {value}")
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class StageOne:
+    """Stage I of a model alone."""
+
+    model: TwoStepModel
+
+    def sample(
+        self,
+        parameter: float,
+        n: int = 15_000,
+        seed: int = 0,
+        source: ArrayLike | None = None,
+        *,
+        evaluations: int = 1,
+    ) -> Any:
+        """Draw particles by stage I; as :meth:`TwoStepModel.sample` otherwise."""
+        source = self.model._source(n, seed, source)  # noqa: SLF001
+        return self.transport(source, parameter, evaluations=evaluations)
+
+    def transport(self, source: ArrayLike, parameter: float, *, evaluations: int = 1) -> Any:
+        """Carry source particles by stage I; as :meth:`TwoStepModel.transport` otherwise."""
+        return self.model.transport(source, parameter, stage=1, evaluations=evaluations)
+
+
+def load(
+    path: str | os.PathLike[str], *, system: System | None = None, device: str = "cpu"
+) -> TwoStepModel:
+    """Load a model that was saved, or that a run left.
+
+    Args:
+        path: the run, the directory given to ``save``, or the file of weights.
+        system: the system, where it is one of your own, to draw source particles from.
+        device: where the networks go.
+
+    Raises:
+        FileFormatError: the file is missing, truncated, foreign, or its fields do not fit.
+        DeviceError: the device is not there.
+    """
+    place = resolve_device(device)
+    content = weights.read(path)
+    return TwoStepModel(
+        content.velocity.to(place),
+        content.corrector.to(place),
+        content.system if system is None else system,
+        content.config,
+    )

@@ -1,0 +1,159 @@
+"""The file of a trained model: weights, and in its metadata what they mean."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from twostep_rs import config as configuration
+from twostep_rs.errors import FileFormatError, RunDirectoryError
+from twostep_rs.models.features import Scaling
+from twostep_rs.systems.description import describe, restore
+from twostep_rs.training import stage_1, stage_2
+
+if TYPE_CHECKING:
+    import os
+
+    from torch import Tensor, nn
+
+    from twostep_rs.config import Config
+    from twostep_rs.models.corrector import Corrector
+    from twostep_rs.models.meanflow import AverageVelocity
+    from twostep_rs.systems import System
+
+NAME = "weights.safetensors"
+
+_FORMAT = "twostep weights 1"
+_SECTIONS = {
+    "simulation": configuration.SimulationConfig,
+    "stage_1": configuration.StageOneConfig,
+    "stage_2": configuration.StageTwoConfig,
+    "evaluation": configuration.EvaluationConfig,
+}
+
+
+class Content(NamedTuple):
+    """What a file of weights holds."""
+
+    velocity: AverageVelocity
+    corrector: Corrector
+    system: System | None
+    config: Config
+
+
+def write(
+    directory: str | os.PathLike[str],
+    velocity: AverageVelocity,
+    corrector: Corrector,
+    system: System | None,
+    config: Config,
+) -> None:
+    """Write both networks to ``directory``, which is made if it is not there.
+
+    Raises:
+        RunDirectoryError: the file cannot be written.
+    """
+    tensors = {
+        f"{prefix}.{name}": tensor.cpu().contiguous()
+        for prefix, net in (("stage_1", velocity), ("stage_2", corrector))
+        for name, tensor in net.state_dict().items()
+    }
+    metadata = {
+        "format": _FORMAT,
+        "config": json.dumps(asdict(config)),
+        "scaling": json.dumps(asdict(velocity.scaling)),
+        "system": json.dumps(None if system is None else describe(system)),
+    }
+    path = Path(directory) / NAME
+    partial = path.with_name(NAME + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, partial, metadata)
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise RunDirectoryError(f"{path}: cannot be written ({error})") from error
+
+
+def read(path: str | os.PathLike[str]) -> Content:
+    """Read the networks, on the CPU, from a file or from a directory that holds it.
+
+    Raises:
+        FileFormatError: the file is missing, truncated, foreign, or its fields do not fit.
+    """
+    file = Path(path)
+    if file.is_dir():
+        file = file / NAME
+    try:
+        with safe_open(file, framework="pt") as content:
+            metadata = content.metadata() or {}
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise FileFormatError(f"{file}: expected weights, found no such file") from error
+    except (OSError, SafetensorError) as error:
+        raise FileFormatError(
+            f"{file}: expected weights, got a file that is truncated or foreign"
+        ) from error
+    if metadata.get("format") != _FORMAT:
+        raise FileFormatError(
+            f"{file}: format: expected {_FORMAT!r}, got {metadata.get('format')!r}"
+        )
+    scaling = _field(file, metadata, "scaling", _scaling)
+    config = _field(file, metadata, "config", _config)
+    with torch.random.fork_rng(devices=[]):
+        velocity = stage_1.build(scaling, config.stage_1)
+        corrector = stage_2.build(scaling, config.stage_2)
+    _fill(file, "stage_1", velocity, tensors)
+    _fill(file, "stage_2", corrector, tensors)
+    system = _field(file, metadata, "system", restore)
+    return Content(velocity.eval(), corrector.eval(), system, config)
+
+
+def _field(file: Path, metadata: dict[str, str], name: str, parse: Any) -> Any:
+    try:
+        return parse(json.loads(metadata[name]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise FileFormatError(
+            f"{file}: {name}: expected one that can be read, got {error}"
+        ) from error
+
+
+def _scaling(fields: dict[str, Any]) -> Scaling:
+    low, high = fields["parameters"]
+    location, scale = tuple(fields["location"]), tuple(fields["scale"])
+    if not location or len(location) != len(scale):
+        raise ValueError(f"{len(location)} locations and {len(scale)} scales")
+    return Scaling(location, scale, (low, high))
+
+
+def _config(fields: dict[str, Any]) -> Config:
+    sections = {
+        name: section(**{key: _tuples(value) for key, value in fields.pop(name).items()})
+        for name, section in _SECTIONS.items()
+    }
+    return configuration.Config(**fields, **sections)
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _fill(file: Path, prefix: str, net: nn.Module, tensors: dict[str, Tensor]) -> None:
+    expected = net.state_dict()
+    for name, tensor in expected.items():
+        found = tensors.get(f"{prefix}.{name}")
+        if found is None or found.shape != tensor.shape or found.dtype != tensor.dtype:
+            got = "none" if found is None else f"{found.dtype} {tuple(found.shape)}"
+            raise FileFormatError(
+                f"{file}: {prefix}.{name}: expected {tensor.dtype} {tuple(tensor.shape)}, got {got}"
+            )
+        if not found.isfinite().all():
+            raise FileFormatError(f"{file}: {prefix}.{name}: expected finite values, got NaN")
+        expected[name] = found
+    net.load_state_dict(expected)
