@@ -23,6 +23,7 @@ class Experiment:
         name: as on the command line.
         title: as above a report.
         axis: name of the parameter.
+        axis_label: what figures write below it.
         system: makes the particle system for a choice of physics.
         config: makes the configuration of a preset.
         printed: published W2 squared by stage and parameter: histograms of 24 bins per axis in a
@@ -32,6 +33,7 @@ class Experiment:
     name: str
     title: str
     axis: str
+    axis_label: str
     system: Callable[[Physics], System]
     config: Callable[[Preset], Config]
     printed: Mapping[int, Mapping[float, float]] = field(default_factory=dict)

@@ -76,6 +76,7 @@ EXPERIMENT = Experiment(
     name=NAME,
     title="Keller-Segel particles in a laminar flow, three dimensions",
     axis="sigma",
+    axis_label=r"flow strength $\sigma$",
     system=system,
     config=config,
     printed={stage: dict(zip(TEST, values, strict=True)) for stage, values in PRINTED.items()},

@@ -44,12 +44,13 @@ def dumps(config: Config) -> str:
     return "\n".join(lines) + "\n"
 
 
-def loads(text: str, name: str = "config.toml") -> Config:
-    """Read a configuration; what is not given has its default.
+def loads(text: str, name: str = "config.toml", base: Config | None = None) -> Config:
+    """Read a configuration.
 
     Args:
         text: the TOML document.
         name: what messages call it.
+        base: has the values that are not given; the defaults where it is None.
 
     Raises:
         ConfigError: the text is no TOML, a key is unknown (the message names the nearest one), or
@@ -60,7 +61,7 @@ def loads(text: str, name: str = "config.toml") -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: expected TOML, got a file with: {error}") from error
     try:
-        return _build(Config(), document)
+        return _build(Config() if base is None else base, document)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.errors import FileFormatError, RunDirectoryError
@@ -17,6 +16,7 @@ from twostep_rs.runs.status import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from twostep_rs.config import Config
     from twostep_rs.runs.status import Step

@@ -65,7 +65,7 @@ class Lines:
 
     def note(self, text: str) -> None:
         """Write one line."""
-        print(text, file=self._stream, flush=True)  # noqa: T201
+        print(text, file=self._stream, flush=True)
 
 
 class Bar:
