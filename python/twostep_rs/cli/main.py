@@ -46,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Who read the output has seen enough; nothing may be flushed to it any more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").startswith("twostep_rs"):
+            raise
+        _complain(_missing(error))
+        return FAILED
     except (TwoStepError, OSError) as error:
         if debug:
             traceback.print_exc()
@@ -101,6 +106,10 @@ def _interrupted(words: Sequence[str]) -> int:
     else:
         print("twostep: stopped", file=sys.stderr)
     return INTERRUPTED
+
+
+def _missing(error: ImportError) -> str:
+    return f"{error.name}: expected to be installed, got none; pip install 'twostep_rs[all]'"
 
 
 def _complain(message: str) -> None:

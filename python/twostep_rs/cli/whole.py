@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -43,7 +44,7 @@ class _Beginning:
         threads: of simulations, solvers and networks.
         out: directory of the run.
         config: a TOML file whose values replace those of the preset.
-        overrides: change any default, for example stage_1.steps=100.
+        overrides: change any defaults, for example stage_1.steps=100 stage_2.steps=10.
     """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EXPERIMENT")]
@@ -55,7 +56,9 @@ class _Beginning:
     out: Annotated[Path | None, _option("runs/EXPERIMENT-PRESET-sSEED", "DIRECTORY")] = None
     config: Annotated[Path | None, _option("none", "FILE")] = None
     overrides: Annotated[
-        tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE"), tyro.conf.UseAppendAction
+        tuple[tuple[str, ...], ...],
+        tyro.conf.arg(name="set", metavar="KEY=VALUE ..."),
+        tyro.conf.UseAppendAction,
     ] = ()
 
     def _begin(self, only: tuple[Step, ...]) -> tuple[RunDirectory, Experiment]:
@@ -75,7 +78,7 @@ class _Beginning:
         if self.physics is not None:
             simulation = dataclasses.replace(config.simulation, physics=self.physics)
             config = dataclasses.replace(config, simulation=simulation)
-        config = config_file.override(config, self.overrides)
+        config = config_file.override(config, itertools.chain(*self.overrides))
         if config.experiment != experiment.name:
             raise ConfigError(f"experiment: expected {experiment.name}, got {config.experiment}")
         return config

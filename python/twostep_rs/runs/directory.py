@@ -43,6 +43,8 @@ class RunDirectory:
                 written.
             ConfigError: the ``config.toml`` in it cannot be read.
         """
+        if path.exists() and not path.is_dir():
+            raise RunDirectoryError(f"{path}: expected a directory, got a file")
         try:
             path.mkdir(parents=True, exist_ok=True)
             entries = [entry.name for entry in path.iterdir()]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float64]
     Pair = tuple[Points, Points]
+    Box = Literal["reference", "joint"]
 
 # More clouds per parameter than any evaluation draws; keeps the seeds of parameters apart.
 _CLOUDS_PER_PARAMETER = 2**14
@@ -97,7 +99,7 @@ class Evaluation:
 @dataclass(frozen=True)
 class _Metric:
     name: str
-    box: str | None
+    box: Box | None
 
 
 def evaluate(
@@ -138,68 +140,116 @@ def evaluate(
     """
     if not config.parameters:
         raise ConfigError("evaluation.parameters: expected at least one parameter, got none")
-    period = system.domain.period
-    metrics = _metrics(config, on_torus=period is not None)
-    clouds_per_parameter = max(2 * config.floor_pairs, config.references)
-    pairs_per_parameter = config.floor_pairs + config.references * len(stages)
-    per_parameter = clouds_per_parameter + pairs_per_parameter * len(metrics)
-    done, total = 0, per_parameter * len(config.parameters)
-
-    def advance(count: int = 1) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, total)
+    metrics = _metrics(config, on_torus=system.domain.period is not None)
+    distances = config.floor_pairs + config.references * len(stages)
+    per_parameter = _clouds(config) + distances * len(metrics)
+    tally = _Tally(per_parameter * len(config.parameters), progress)
+    low, high = (
+        min(training_parameters, default=math.inf),
+        max(training_parameters, default=-math.inf),
+    )
 
     rows: list[Row] = []
-    clouds: dict[float, dict[int, Points]] = {}
-    low, high = min(training_parameters, default=math.inf), max(training_parameters, default=0.0)
+    shown: dict[float, dict[int, Points]] = {}
     for index, parameter in enumerate(config.parameters):
-        first = index * _CLOUDS_PER_PARAMETER
-        references = []
-        for k in range(clouds_per_parameter):
-            cloud_index = cloud_seed(seed, Purpose.REFERENCE, first + k)
-            references.append(system.simulate(parameter, config.particles, cloud_index).target)
-            advance()
-        sources = [
-            system.prior(config.particles, cloud_seed(seed, Purpose.SOURCE, first + k))
-            for k in range(config.references)
-        ]
-        candidates = {
-            stage: [np.asarray(carry(source, parameter), dtype=np.float64) for source in sources]
-            for stage, carry in stages.items()
-        }
-        pairs = list(zip(references[0::2], references[1::2], strict=False))[: config.floor_pairs]
-        for stage_clouds in candidates.values():
-            pairs += zip(stage_clouds, references, strict=False)
+        references, candidates = _draw(stages, system, config, parameter, index, seed, tally)
         for metric in metrics:
-            distances = _distances(pairs, metric, config.bins, period, threads, advance)
-            floor, floor_error = _mean(distances[: config.floor_pairs])
-            for place, stage in enumerate(stages):
-                begin = config.floor_pairs + place * config.references
-                mean, error = _mean(distances[begin : begin + config.references])
-                rows.append(
-                    Row(
-                        method=method,
-                        stage=stage,
-                        parameter=parameter,
-                        training_range=low <= parameter <= high,
-                        seed=seed,
-                        metric=metric.name,
-                        box=metric.box,
-                        w2_squared=mean,
-                        standard_error=error,
-                        floor=floor,
-                        floor_standard_error=floor_error,
-                        n=config.particles,
-                    )
+            measure = _Measure(metric, config.bins, system.domain.period, threads, tally)
+            floor, *scores = _measure(references, candidates, config, measure)
+            rows += [
+                Row(
+                    method=method,
+                    stage=stage,
+                    parameter=parameter,
+                    training_range=low <= parameter <= high,
+                    seed=seed,
+                    metric=metric.name,
+                    box=metric.box,
+                    w2_squared=score.value,
+                    standard_error=score.error,
+                    floor=floor.value,
+                    floor_standard_error=floor.error,
+                    n=config.particles,
                 )
-        clouds[parameter] = {0: references[0]} | {k: c[0] for k, c in candidates.items()}
-    return Evaluation(tuple(rows), clouds)
+                for stage, score in zip(stages, scores, strict=True)
+            ]
+        shown[parameter] = {0: references[0]} | {k: c[0] for k, c in candidates.items()}
+    return Evaluation(tuple(rows), shown)
+
+
+class _Tally:
+    """Counts what is done for the progress."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def __call__(self, count: int = 1) -> None:
+        self._done += count
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+@dataclass(frozen=True)
+class _Mean:
+    value: float
+    error: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> _Mean:
+        return cls(float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values))))
+
+
+def _clouds(config: EvaluationConfig) -> int:
+    """Independent references per parameter."""
+    return max(2 * config.floor_pairs, config.references)
+
+
+def _draw(
+    stages: Mapping[int, Sampler],
+    system: System,
+    config: EvaluationConfig,
+    parameter: float,
+    index: int,
+    seed: int,
+    tally: _Tally,
+) -> tuple[list[Points], dict[int, list[Points]]]:
+    """References at one parameter, and the clouds of every stage from fresh sources."""
+    first = index * _CLOUDS_PER_PARAMETER
+    references = []
+    for k in range(first, first + _clouds(config)):
+        seed_of_cloud = cloud_seed(seed, Purpose.REFERENCE, k)
+        references.append(system.simulate(parameter, config.particles, seed_of_cloud).target)
+        tally()
+    sources = [
+        system.prior(config.particles, cloud_seed(seed, Purpose.SOURCE, k))
+        for k in range(first, first + config.references)
+    ]
+    candidates = {
+        stage: [np.asarray(carry(source, parameter), dtype=np.float64) for source in sources]
+        for stage, carry in stages.items()
+    }
+    return references, candidates
+
+
+def _measure(
+    references: Sequence[Points],
+    candidates: Mapping[int, Sequence[Points]],
+    config: EvaluationConfig,
+    measure: _Measure,
+) -> list[_Mean]:
+    """The floor, then the figure of every stage."""
+    disjoint = zip(references[0::2], references[1::2], strict=False)
+    groups = [list(disjoint)[: config.floor_pairs]]
+    groups += [list(zip(clouds, references, strict=False)) for clouds in candidates.values()]
+    found = measure([pair for group in groups for pair in group])
+    ends = itertools.accumulate(map(len, groups))
+    return [
+        _Mean.of(found[end - len(group) : end]) for group, end in zip(groups, ends, strict=True)
+    ]
 
 
 def _metrics(config: EvaluationConfig, *, on_torus: bool) -> list[_Metric]:
-    boxes: tuple[str | None, ...] = (None,) if on_torus else config.boxes
+    boxes: tuple[Box | None, ...] = (None,) if on_torus else config.boxes
     return [
         _Metric(name, box)
         for name in config.metrics
@@ -207,51 +257,45 @@ def _metrics(config: EvaluationConfig, *, on_torus: bool) -> list[_Metric]:
     ]
 
 
-def _distances(
-    pairs: Sequence[Pair],
-    metric: _Metric,
-    bins: int,
-    period: tuple[float, ...] | None,
-    threads: int | None,
-    advance: Callable[[int], None],
-) -> list[float]:
-    """W2 squared of every pair (candidate, reference)."""
-    threads = get_num_threads() if threads is None else threads
-    if metric.name == "exact":
-        return _exact(pairs, period, threads, advance)
+@dataclass(frozen=True)
+class _Measure:
+    """W2 squared of pairs (candidate, reference); problems are spread over threads."""
 
-    def distance(pair: Pair) -> float:
-        box = "joint" if metric.box is None else metric.box
-        return ot.histogram_w2(*pair, bins=bins, box=box, period=period, threads=1).w2_squared
+    metric: _Metric
+    bins: int
+    period: tuple[float, ...] | None
+    threads: int | None
+    tally: _Tally
 
-    found = []
-    pool = ThreadPoolExecutor(threads)
-    try:
-        for value in pool.map(distance, pairs):
-            found.append(value)
-            advance(1)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    return found
-
-
-def _exact(
-    pairs: Sequence[Pair],
-    period: tuple[float, ...] | None,
-    threads: int,
-    advance: Callable[[int], None],
-) -> list[float]:
-    found: list[float] = []
-    for begin in range(0, len(pairs), threads):
-        batch = pairs[begin : begin + threads]
-        plans = ot.emd_batch(
-            [x for x, _ in batch], [y for _, y in batch], period=period, threads=threads
+    def __call__(self, pairs: Sequence[Pair]) -> list[float]:
+        threads = get_num_threads() if self.threads is None else self.threads
+        return (
+            self._exact(pairs, threads)
+            if self.metric.name == "exact"
+            else self._histogram(pairs, threads)
         )
-        found += [plan.cost for plan in plans]
-        advance(len(batch))
-    return found
 
+    def _exact(self, pairs: Sequence[Pair], threads: int) -> list[float]:
+        found: list[float] = []
+        for begin in range(0, len(pairs), threads):
+            xs, ys = zip(*pairs[begin : begin + threads], strict=True)
+            plans = ot.emd_batch(xs, ys, period=self.period, threads=threads)
+            found += [plan.cost for plan in plans]
+            self.tally(len(plans))
+        return found
 
-def _mean(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and its standard error."""
-    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))
+    def _histogram(self, pairs: Sequence[Pair], threads: int) -> list[float]:
+        found: list[float] = []
+        pool = ThreadPoolExecutor(threads)
+        try:
+            for value in pool.map(self._distance, pairs):
+                found.append(value)
+                self.tally()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return found
+
+    def _distance(self, pair: Pair) -> float:
+        box = "joint" if self.metric.box is None else self.metric.box
+        found = ot.histogram_w2(*pair, bins=self.bins, box=box, period=self.period, threads=1)
+        return found.w2_squared
