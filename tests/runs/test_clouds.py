@@ -39,7 +39,7 @@ def test_a_flipped_byte_is_found(path):
     content = bytearray(path.read_bytes())
     content[700] ^= 0xFF
     path.write_bytes(bytes(content))
-    with pytest.raises(FileFormatError, match="15.0.npz: "):
+    with pytest.raises(FileFormatError, match=r"15\.0\.npz: "):
         clouds.read_cloud(path, 15.0, 50, 3)
 
 

@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 import pytest
-from gaussian_system import GaussianSystem, exact
 
 import twostep_rs as ts
+from gaussian_system import GaussianSystem, exact
 from twostep_rs._seeds import LARGEST_SEED, Purpose, cloud_seed
 from twostep_rs.config import EvaluationConfig
 from twostep_rs.errors import ConfigError, FileFormatError, InputError
@@ -18,10 +18,8 @@ from twostep_rs.runs.evaluation import Row, evaluate
 from twostep_rs.runs.evaluation_file import read_evaluation, write_evaluation
 
 SHIFT = 0.3
-SMALL = EvaluationConfig(
-    parameters=(1.0, 3.0), particles=400, references=6, floor_pairs=8, bins=12
-)
-STAGES = {1: lambda source, parameter: exact(source, parameter) + [0.0, SHIFT], 2: exact}
+SMALL = EvaluationConfig(parameters=(1.0, 3.0), particles=400, references=6, floor_pairs=8, bins=12)
+STAGES = {1: lambda source, parameter: exact(source, parameter) + np.array([0.0, SHIFT]), 2: exact}
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +155,7 @@ def test_a_stage_that_returns_nonsense_is_an_error(stage, message):
 
 
 def test_an_evaluation_without_parameters_is_an_error():
-    with pytest.raises(ConfigError, match="evaluation.parameters: expected at least one"):
+    with pytest.raises(ConfigError, match=r"evaluation\.parameters: expected at least one"):
         evaluate(STAGES, GaussianSystem(), EvaluationConfig(), training_parameters=())
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from twostep_rs.cli.command import Command
 
+_EXTRAS = "twostep_rs[all]"
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _DESCRIPTION = """One-step learned transport of particle systems, and exact optimal transport.
@@ -34,12 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    warnings.showwarning = _show_warning
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _run(words, debug=debug)
+
+
+def _run(words: Sequence[str], *, debug: bool) -> int:
     try:
         command = _parse(words)
         if isinstance(command, int):
             return command
         command.run()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return _interrupted(words)
     except BrokenPipeError:
@@ -49,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if debug or (error.name or "").startswith("twostep_rs"):
             raise
-        _complain(_missing(error))
+        _complain(f"{error.name}: expected to be installed, got none; pip install '{_EXTRAS}'")
         return FAILED
     except (TwoStepError, OSError) as error:
         if debug:
@@ -62,15 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(words: Sequence[str]) -> Command | int:
     """The command, or the exit status where the parser has said all there is to say."""
-    try:
-        import tyro
+    import tyro
 
-        from twostep_rs.cli.commands import COMMANDS
-    except ImportError as error:
-        _complain(
-            f"{error.name}: expected to be installed, got none; pip install 'twostep_rs[cli]'"
-        )
-        return FAILED
+    from twostep_rs.cli.commands import COMMANDS
+
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -106,10 +108,6 @@ def _interrupted(words: Sequence[str]) -> int:
     else:
         print("twostep: stopped", file=sys.stderr)
     return INTERRUPTED
-
-
-def _missing(error: ImportError) -> str:
-    return f"{error.name}: expected to be installed, got none; pip install 'twostep_rs[all]'"
 
 
 def _complain(message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING
 
 from twostep_rs.runs import steps
@@ -25,6 +26,12 @@ ACTIONS: dict[Step, Callable[[RunDirectory, Experiment, Progress], None]] = {
     "evaluate": steps.evaluate,
     "plot": steps.plot,
     "report": steps.report,
+}
+_PACKAGES: dict[Step, tuple[str, ...]] = {
+    "stage_1": ("torch", "safetensors"),
+    "stage_2": ("torch", "safetensors"),
+    "evaluate": ("torch", "safetensors"),
+    "plot": ("matplotlib",),
 }
 
 
@@ -53,11 +60,13 @@ def run(
 
     Raises:
         RunDirectoryError: ``out`` holds another run, is in use, or cannot be written.
+        ModuleNotFoundError: a package that a step needs is not installed.
         DeviceError: the device is not there.
         FileFormatError: a file in ``out`` is damaged.
         KeyboardInterrupt: on Ctrl-C; everything that was checkpointed is kept.
     """
     progress = Silent() if progress is None else progress
+    _require_packages(only)
     require_device(config.device)
     directory = RunDirectory.create(out, config)
     with directory.locked():
@@ -65,3 +74,11 @@ def run(
             if step not in directory.status().done:
                 ACTIONS[step](directory, experiment, progress)
     return directory
+
+
+def _require_packages(only: tuple[Step, ...]) -> None:
+    """Refuse before hours of work what would fail after them."""
+    for step in only:
+        for package in _PACKAGES.get(step, ()):
+            if importlib.util.find_spec(package) is None:
+                raise ModuleNotFoundError(f"{step} needs {package}", name=package)

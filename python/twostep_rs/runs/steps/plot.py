@@ -6,7 +6,6 @@ import io
 import time
 from typing import TYPE_CHECKING
 
-from twostep_rs.errors import ConfigError
 from twostep_rs.runs.clouds import read_gallery
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.files import write_atomically
@@ -24,13 +23,10 @@ def plot(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
     """Draw the figures from the files of the run.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        ModuleNotFoundError: matplotlib is not installed.
         FileFormatError: a file is missing or damaged.
     """
-    try:
-        from twostep_rs.runs import figures
-    except ImportError as error:
-        raise ConfigError("plot: expected matplotlib to be installed, got none") from error
+    from twostep_rs.runs import figures
 
     start = time.perf_counter()
     simulation = run.config.simulation
