@@ -1,8 +1,9 @@
-"""Seeds of everything a run draws, from the one seed of its configuration.
+"""Seeds of the clouds of a run, from the one seed of its configuration.
 
-A run with seed ``s`` draws its clouds with the seeds ``(s + 1) 2^32 + purpose 2^28 + index``. No
-two purposes of one run and no two runs share one, and none lies below ``2^32``: seeds that a
-person types never repeat a cloud of training or evaluation.
+A run with seed ``s`` draws its clouds with the seeds ``2^63 + 2^31 s + 2^28 purpose + index``. No
+two purposes of one run and no two runs share one. Training derives the seeds of everything else
+below ``2^63``, where those that a person types lie too, so that none of them ever repeats a cloud
+of the evaluation.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from enum import IntEnum
 
 from twostep_rs._scalars import as_integer
 
-LARGEST_SEED = 2**32 - 2
+LARGEST_SEED = 2**32 - 1
 
 _LARGEST_INDEX = 2**28 - 1
 
@@ -25,10 +26,10 @@ class Purpose(IntEnum):
 
 
 def cloud_seed(seed: int, purpose: Purpose, index: int = 0) -> int:
-    """Seed of cloud ``index`` of a purpose, below 2^64.
+    """Seed of cloud ``index`` of a purpose, from 2^63 to 2^64 - 1.
 
     Args:
-        seed: seed of the run, from 0 to 2^32 - 2.
+        seed: seed of the run, from 0 to 2^32 - 1.
         purpose: what the cloud is for.
         index: which one, from 0 to 2^28 - 1.
 
@@ -37,4 +38,4 @@ def cloud_seed(seed: int, purpose: Purpose, index: int = 0) -> int:
     """
     seed = as_integer("seed", seed, low=0, high=LARGEST_SEED)
     index = as_integer("index", index, low=0, high=_LARGEST_INDEX)
-    return (seed + 1 << 32) + (int(purpose) << 28) + index
+    return (1 << 63) + (seed << 31) + (int(purpose) << 28) + index

@@ -112,7 +112,7 @@ class Config:
     Attributes:
         experiment: name of the experiment.
         preset: which defaults the rest was built from.
-        seed: fixes all randomness, from 0 to 2^32 - 2.
+        seed: fixes all randomness, from 0 to 2^32 - 1.
         device: where networks are trained: cpu, cuda, or cuda with a number.
         threads: threads of simulations, solvers and networks.
     """

@@ -156,8 +156,7 @@ def test_metrics_go_on_without_repeats(tmp_path):
     with path.open("a") as file:
         file.write('{"stage": 2, "st')  # killed in the middle of a line
 
-    again = MetricsLog(path, stage=1)
-    again({"step": 20, "loss": 5.0})
+    MetricsLog(path, stage=1)({"step": 20, "loss": 5.0})
     rows = read_metrics(path)
     assert [(row["stage"], row["step"], row["loss"]) for row in rows] == [
         (1, 10, 0.1),
@@ -165,15 +164,17 @@ def test_metrics_go_on_without_repeats(tmp_path):
         (1, 20, 5.0),
     ]
     assert rows[2]["seconds"] >= rows[0]["seconds"]
-    assert again.seconds >= rows[0]["seconds"]
 
 
 def test_seconds_go_on_where_the_checkpoint_was(tmp_path):
     path = tmp_path / "metrics.jsonl"
-    path.write_text(json.dumps({"stage": 1, "step": 10, "seconds": 100.0}) + "\n")
-    log = MetricsLog(path, stage=1)
-    log({"step": 20})
-    assert 100.0 <= log.seconds < 110.0
+    row = {"stage": 1, "step": 10, "seconds": 100.0, "seconds_couplings": 50.0}
+    later = row | {"step": 20, "seconds": 900.0, "seconds_couplings": 800.0}
+    path.write_text(json.dumps(row) + "\n" + json.dumps(later) + "\n")
+    MetricsLog(path, stage=1)({"step": 20.0, "seconds_couplings": 2.0})
+    last = read_metrics(path)[-1]
+    assert (last["step"], last["seconds_couplings"]) == (20, 52.0)
+    assert 100.0 <= last["seconds"] < 110.0
 
 
 @pytest.mark.parametrize("line", ["x", "[]", '{"stage": 1}', "3"])

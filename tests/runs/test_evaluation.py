@@ -83,7 +83,7 @@ def test_no_cloud_is_drawn_twice_or_with_a_seed_of_training():
     seeds = [seed for _, seed in system.seeds]
     # 16 references and 6 sources at each of two parameters, the sources shared by both stages
     assert len(seeds) == len(set(seeds)) == 2 * (16 + 6)
-    assert min(seeds) >= 2**32
+    assert min(seeds) >= 2**63
     assert cloud_seed(5, Purpose.TRAINING) not in seeds
 
 
@@ -95,9 +95,9 @@ def test_seeds_of_runs_and_purposes_never_meet():
         for index in (0, 1, 2**28 - 1)
     ]
     assert len(set(seeds)) == len(seeds)
-    assert min(seeds) >= 2**32
+    assert min(seeds) >= 2**63
     assert max(seeds) < 2**64
-    with pytest.raises(InputError, match="seed: expected an integer from 0 to 4294967294"):
+    with pytest.raises(InputError, match="seed: expected an integer from 0 to 4294967295"):
         cloud_seed(LARGEST_SEED + 1, Purpose.SOURCE)
 
 

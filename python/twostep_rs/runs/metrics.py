@@ -19,15 +19,14 @@ class MetricsLog:
     """Appends rows of one stage.
 
     A killed session logs a little beyond its last checkpoint. The first row of the next session
-    drops those, and goes on counting the seconds where the checkpoint was.
+    drops those. Every key that begins with ``seconds`` goes on counting where the checkpoint was.
     """
 
     def __init__(self, path: Path, stage: int) -> None:
         self._path = path
         self._stage = stage
         self._start = time.perf_counter()
-        self._began = False
-        self.seconds = 0.0
+        self._earlier: dict[str, float] | None = None
 
     def __call__(self, row: Mapping[str, float]) -> None:
         """Append a row; it must have a ``step``.
@@ -36,25 +35,29 @@ class MetricsLog:
             RunDirectoryError: there is no space or no permission.
             FileFormatError: the file holds something else.
         """
-        if not self._began:
-            self._began = True
-            self._drop_from(row["step"])
-        self.seconds = time.perf_counter() - self._start
-        values = {key: value if math.isfinite(value) else None for key, value in row.items()}
-        line = json.dumps({"stage": self._stage, **values, "seconds": round(self.seconds, 3)})
+        if self._earlier is None:
+            self._earlier = self._drop_from(row["step"])
+        seconds = time.perf_counter() - self._start
+        logged: dict[str, Any] = {"stage": self._stage}
+        for key, value in {**row, "step": int(row["step"]), "seconds": seconds}.items():
+            if key.startswith("seconds"):
+                logged[key] = round(value + self._earlier.get(key, 0.0), 3)
+            else:
+                logged[key] = value if math.isfinite(value) else None
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+                file.write(json.dumps(logged) + "\n")
         except OSError as error:
             raise RunDirectoryError(unwritable(self._path, error)) from error
 
-    def _drop_from(self, step: float) -> None:
+    def _drop_from(self, step: float) -> dict[str, Any]:
+        """Drop rows of this stage from ``step`` on; the last one that stays, if any."""
         rows = read_metrics(self._path)
         kept = [row for row in rows if row["stage"] != self._stage or row["step"] < step]
-        earlier = [row["seconds"] for row in kept if row["stage"] == self._stage]
-        self._start -= max(earlier, default=0.0)
         # Always written anew: the last line may be half a line.
         write_atomically(self._path, "".join(json.dumps(row) + "\n" for row in kept).encode())
+        mine = [row for row in kept if row["stage"] == self._stage]
+        return mine[-1] if mine else {}
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

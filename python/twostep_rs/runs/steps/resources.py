@@ -19,7 +19,7 @@ def require_device(device: str) -> None:
     Raises:
         DeviceError: it is not there.
     """
-    if device == "cpu":
+    if device == "cpu":  # spares those without networks the import of torch
         return
     import torch
 

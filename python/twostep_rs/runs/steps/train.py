@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twostep_rs.runs.metrics import MetricsLog, read_metrics
 from twostep_rs.runs.steps.resources import require_device, threads
@@ -39,7 +39,7 @@ def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress)
             progress=advance,
             log=log,
         )
-    run.finish("stage_1", log.seconds)
+    run.finish("stage_1", _seconds(run, 1)["seconds"])
 
 
 def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
@@ -80,5 +80,11 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
             threads=config.threads,
         )
         TwoStepModel(first, corrector, system, config).save(run.path)
-    couplings = sum(row.get("seconds_couplings") or 0.0 for row in read_metrics(run.metrics))
-    run.finish("stage_2", log.seconds, couplings=couplings)
+    spent = _seconds(run, 2)
+    run.finish("stage_2", spent["seconds"], couplings=spent.get("seconds_couplings", 0.0))
+
+
+def _seconds(run: RunDirectory, stage: int) -> dict[str, Any]:
+    """The last logged row of a stage, which counts the seconds of all its sessions."""
+    rows = [row for row in read_metrics(run.metrics) if row["stage"] == stage]
+    return rows[-1] if rows else {"seconds": 0.0}
