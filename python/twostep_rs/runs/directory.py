@@ -182,5 +182,14 @@ class RunDirectory:
         return self.path / "report.html"
 
     def checkpoint(self, stage: int) -> Path:
-        """Checkpoint of a stage."""
-        return self.path / "checkpoints" / f"stage_{stage}.pt"
+        """Checkpoint of a stage, in a directory that is there.
+
+        Raises:
+            RunDirectoryError: there is no space or no permission.
+        """
+        path = self.path / "checkpoints" / f"stage_{stage}.pt"
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise RunDirectoryError(unwritable(path.parent, error)) from error
+        return path

@@ -61,6 +61,9 @@ def projection(parameter: float) -> str:
 
 
 def _save(run: RunDirectory, name: str, figure: Figure) -> None:
+    # The layout costs as much as the drawing; both files can share it.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for kind in ("png", "pdf"):
         buffer = io.BytesIO()
         figure.savefig(buffer, format=kind)
