@@ -5,16 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from twostep_rs._seeds import LARGEST_SEED
+from twostep_rs.errors import ConfigError
+
 Coupling = Literal["paired", "independent", "exact"]
 
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """What is simulated: parameters of training, particles and constants."""
+    """The clouds that the stages are trained on.
+
+    Attributes:
+        physics: constants and time step of the simulator.
+        parameters: parameters of the training clouds.
+        particles: particles of each training cloud.
+    """
 
     physics: Literal["paper", "aggregating", "resolved"] = "paper"
     parameters: tuple[float, ...] = ()
     particles: int = 15_000
+
+    def __post_init__(self) -> None:
+        _distinct("parameters", self.parameters)
+        _at_least("particles", self.particles, 1)
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,17 @@ class StageTwoConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """The evaluation rule: fresh sources, several references, a floor from reference pairs."""
+    """The evaluation: fresh sources, several references, a floor from pairs of references.
+
+    Attributes:
+        parameters: parameters of the evaluation, inside and outside the range of training.
+        particles: particles of every cloud.
+        references: comparisons of each stage, every one with a reference and a source of its own.
+        floor_pairs: pairs of independent references whose mean distance is the floor.
+        bins: cells per axis of the histograms.
+        boxes: where histograms lie: around the reference, or around both clouds.
+        metrics: W2 squared between histograms, or between the clouds themselves.
+    """
 
     parameters: tuple[float, ...] = ()
     particles: int = 15_000
@@ -118,10 +141,29 @@ class EvaluationConfig:
     boxes: tuple[Literal["reference", "joint"], ...] = ("reference", "joint")
     metrics: tuple[Literal["histogram", "exact"], ...] = ("histogram", "exact")
 
+    def __post_init__(self) -> None:
+        _distinct("parameters", self.parameters)
+        _at_least("particles", self.particles, 1)
+        # A standard error takes two.
+        _at_least("references", self.references, 2)
+        _at_least("floor_pairs", self.floor_pairs, 2)
+        _at_least("bins", self.bins, 1)
+        for name in ("boxes", "metrics"):
+            _distinct(name, getattr(self, name))
+            _at_least(f"{name} (number of)", len(getattr(self, name)), 1)
+
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that determines a run; one seed fixes all randomness."""
+    """Everything that determines a run; one seed fixes all randomness.
+
+    Attributes:
+        experiment: name of the experiment.
+        preset: which defaults the rest was built from.
+        seed: fixes all randomness, from 0 to 2^32 - 1.
+        device: where networks are trained: cpu, cuda, or cuda with a number.
+        threads: threads of simulations, solvers and networks.
+    """
 
     experiment: str = "ks3d-laminar"
     preset: Literal["quick", "full", "paper"] = "full"
@@ -132,3 +174,19 @@ class Config:
     stage_1: StageOneConfig = field(default_factory=StageOneConfig)
     stage_2: StageTwoConfig = field(default_factory=StageTwoConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ConfigError(f"seed: expected 0 to {LARGEST_SEED}, got {self.seed}")
+        if self.threads is not None:
+            _at_least("threads", self.threads, 1)
+
+
+def _at_least(name: str, value: int, low: int) -> None:
+    if value < low:
+        raise ConfigError(f"{name}: expected at least {low}, got {value}")
+
+
+def _distinct(name: str, values: tuple[object, ...]) -> None:
+    if len(set(values)) < len(values):
+        raise ConfigError(f"{name}: expected no value twice, got {list(values)}")

@@ -1,1 +1,28 @@
-"""The experiments of the papers: one file each, with its configuration."""
+"""The experiments of the papers: one file each, with its configuration and printed numbers."""
+
+from __future__ import annotations
+
+import difflib
+
+from twostep_rs.errors import ConfigError
+from twostep_rs.experiments import ks3d_laminar
+from twostep_rs.experiments.experiment import Experiment
+
+__all__ = ["EXPERIMENTS", "Experiment", "get"]
+
+EXPERIMENTS: dict[str, Experiment] = {
+    experiment.name: experiment for experiment in (ks3d_laminar.EXPERIMENT,)
+}
+
+
+def get(name: str) -> Experiment:
+    """The experiment of that name.
+
+    Raises:
+        ConfigError: there is none; the message names the nearest.
+    """
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=1, cutoff=0.4)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise ConfigError(f"experiment: expected one of {list(EXPERIMENTS)}, got {name!r}{hint}")
+    return EXPERIMENTS[name]

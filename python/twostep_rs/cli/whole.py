@@ -1,0 +1,123 @@
+"""``twostep run`` and ``twostep simulate``: they begin a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from twostep_rs import experiments
+from twostep_rs.errors import ConfigError, FileFormatError
+from twostep_rs.experiments.experiment import Preset
+from twostep_rs.runs import config_file, pipeline, table
+from twostep_rs.runs.evaluation_file import read_evaluation
+from twostep_rs.runs.progress import choose
+from twostep_rs.systems.keller_segel import Physics
+
+if TYPE_CHECKING:
+    from twostep_rs.config import Config
+    from twostep_rs.experiments import Experiment
+    from twostep_rs.runs.directory import RunDirectory
+    from twostep_rs.runs.status import Step
+
+
+def _option(default: str, metavar: str | None = None) -> Any:
+    """An option whose default is said in words: it is left out, and the preset decides."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Options of the commands that begin a run.
+
+    Attributes:
+        name: the experiment, for example ks3d-laminar.
+        preset: how much work and which method. quick: less training, for two CPU cores; full: the
+            defaults; paper: the printed method.
+        physics: constants and time step of the simulator.
+        device: where networks are trained: cpu, cuda, cuda:1 ...
+        seed: fixes all randomness.
+        threads: of simulations, solvers and networks.
+        out: directory of the run.
+        config: a TOML file whose values replace those of the preset.
+        overrides: change any defaults, for example stage_1.steps=100 stage_2.steps=10.
+    """
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EXPERIMENT")]
+    preset: Preset = "full"
+    physics: Annotated[Physics | None, _option("that of the preset")] = None
+    device: Annotated[str | None, _option("cpu", "DEVICE")] = None
+    seed: Annotated[int | None, _option("0", "INT")] = None
+    threads: Annotated[int | None, _option("all cores", "INT")] = None
+    out: Annotated[Path | None, _option("runs/EXPERIMENT-PRESET-sSEED", "DIRECTORY")] = None
+    config: Annotated[Path | None, _option("none", "FILE")] = None
+    overrides: Annotated[
+        tuple[tuple[str, ...], ...],
+        tyro.conf.arg(name="set", metavar="KEY=VALUE ..."),
+        tyro.conf.UseAppendAction,
+    ] = ()
+
+    def _begin(self, only: tuple[Step, ...]) -> tuple[RunDirectory, Experiment]:
+        experiment = experiments.get(self.name)
+        config = self._configuration(experiment)
+        name = f"{config.experiment}-{config.preset}-s{config.seed}"
+        out = Path("runs") / name if self.out is None else self.out
+        return pipeline.run(experiment, config, out, progress=choose(), only=only), experiment
+
+    def _configuration(self, experiment: Experiment) -> Config:
+        config = experiment.config(self.preset)
+        if self.config is not None:
+            config = config_file.loads(_read(self.config), str(self.config), config)
+        for name in ("device", "seed", "threads"):
+            if (value := getattr(self, name)) is not None:
+                config = dataclasses.replace(config, **{name: value})
+        if self.physics is not None:
+            simulation = dataclasses.replace(config.simulation, physics=self.physics)
+            config = dataclasses.replace(config, simulation=simulation)
+        config = config_file.override(config, itertools.chain(*self.overrides))
+        if config.experiment != experiment.name:
+            raise ConfigError(f"experiment: expected {experiment.name}, got {config.experiment}")
+        return config
+
+
+@dataclass(frozen=True)
+class Run(_Beginning):
+    """Run a whole experiment: simulate, train both stages, evaluate, plot, report.
+
+    A run that was stopped or killed goes on with the same command line.
+
+    Example: twostep run ks3d-laminar --preset quick --out runs/demo
+    """
+
+    def run(self) -> None:
+        """Run it and print the table."""
+        directory, experiment = self._begin(tuple(pipeline.ACTIONS))
+        rows, _ = read_evaluation(directory.evaluation)
+        print(table.text(rows, directory.config.evaluation, experiment.axis))
+        print(f"\nreport: {directory.report}")
+
+
+@dataclass(frozen=True)
+class Simulate(_Beginning):
+    """Begin a run: write its configuration and simulate its training clouds.
+
+    Example: twostep simulate ks3d-laminar --out runs/mine --set simulation.parameters=20,100
+    """
+
+    def run(self) -> None:
+        """Simulate the clouds and say where they are."""
+        directory, _ = self._begin(("simulate",))
+        for parameter in directory.config.simulation.parameters:
+            print(directory.cloud(parameter))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise FileFormatError(f"{path}: expected a TOML file, got {reason}") from error

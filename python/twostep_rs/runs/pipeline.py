@@ -1,0 +1,84 @@
+"""A whole run: every step that is not done yet, in order."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+from twostep_rs.runs import steps
+from twostep_rs.runs.directory import RunDirectory
+from twostep_rs.runs.progress import Silent
+from twostep_rs.runs.steps.resources import require_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from twostep_rs.config import Config
+    from twostep_rs.experiments import Experiment
+    from twostep_rs.runs.progress import Progress
+    from twostep_rs.runs.status import Step
+
+ACTIONS: dict[Step, Callable[[RunDirectory, Experiment, Progress], None]] = {
+    "simulate": steps.simulate,
+    "stage_1": steps.train_stage_1,
+    "stage_2": steps.train_stage_2,
+    "evaluate": steps.evaluate,
+    "plot": steps.plot,
+    "report": steps.report,
+}
+_PACKAGES: dict[Step, tuple[str, ...]] = {
+    "stage_1": ("torch", "safetensors"),
+    "stage_2": ("torch", "safetensors"),
+    "evaluate": ("torch", "safetensors"),
+    "plot": ("matplotlib",),
+}
+
+
+def run(
+    experiment: Experiment,
+    config: Config,
+    out: Path,
+    *,
+    progress: Progress | None = None,
+    only: tuple[Step, ...] = tuple(ACTIONS),
+) -> RunDirectory:
+    """Do every step that is not done yet.
+
+    A run that was stopped or killed goes on where it was, and ends with the same weights (on a
+    CPU, with the same number of threads).
+
+    Args:
+        experiment: what to run.
+        config: everything that determines the run.
+        out: its directory, which is made, or which an earlier session of the same run left.
+        progress: where to report; nowhere by default.
+        only: the steps to do; all by default.
+
+    Returns:
+        The directory.
+
+    Raises:
+        RunDirectoryError: ``out`` holds another run, is in use, or cannot be written.
+        ModuleNotFoundError: a package that a step needs is not installed.
+        DeviceError: the device is not there.
+        FileFormatError: a file in ``out`` is damaged.
+        KeyboardInterrupt: on Ctrl-C; everything that was checkpointed is kept.
+    """
+    progress = Silent() if progress is None else progress
+    _require_packages(only)
+    require_device(config.device)
+    directory = RunDirectory.create(out, config)
+    with directory.locked():
+        for step in only:
+            if step not in directory.status().done:
+                ACTIONS[step](directory, experiment, progress)
+    return directory
+
+
+def _require_packages(only: tuple[Step, ...]) -> None:
+    """Refuse before hours of work what would fail after them."""
+    for step in only:
+        for package in _PACKAGES.get(step, ()):
+            if importlib.util.find_spec(package) is None:
+                raise ModuleNotFoundError(f"{step} needs {package}", name=package)

@@ -1,0 +1,20 @@
+"""The steps of a run. Each reads files of its directory and writes others."""
+
+from __future__ import annotations
+
+from twostep_rs.runs.steps.evaluate import evaluate
+from twostep_rs.runs.steps.plot import plot
+from twostep_rs.runs.steps.report import report
+from twostep_rs.runs.steps.resources import require_device
+from twostep_rs.runs.steps.simulate import simulate
+from twostep_rs.runs.steps.train import train_stage_1, train_stage_2
+
+__all__ = [
+    "evaluate",
+    "plot",
+    "report",
+    "require_device",
+    "simulate",
+    "train_stage_1",
+    "train_stage_2",
+]

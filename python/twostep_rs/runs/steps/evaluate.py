@@ -1,0 +1,53 @@
+"""Step 4: the evaluation of the model that was written."""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import TYPE_CHECKING
+
+from twostep_rs.runs import evaluation
+from twostep_rs.runs.clouds import write_gallery
+from twostep_rs.runs.evaluation_file import write_evaluation
+from twostep_rs.runs.steps.resources import require_device, threads
+
+if TYPE_CHECKING:
+    from twostep_rs.experiments import Experiment
+    from twostep_rs.runs.directory import RunDirectory
+    from twostep_rs.runs.progress import Progress
+
+_TIMED = ("simulate", "stage_1", "stage_2", "couplings")
+
+
+def evaluate(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
+    """Measure both stages of the weights, as :func:`twostep_rs.load` gives them.
+
+    Raises:
+        DeviceError: the device is not there.
+        FileFormatError: the weights are missing or damaged.
+    """
+    require_device(run.config.device)
+    from twostep_rs.training.model import load
+
+    config = run.config
+    system = experiment.system(config.simulation.physics)
+    start = time.perf_counter()
+    with threads(config.threads), progress.task("evaluate") as advance:
+        model = load(run.path, system=system, device=config.device)
+        found = evaluation.evaluate(
+            {stage: functools.partial(model.transport, stage=stage) for stage in (1, 2)},
+            system,
+            config.evaluation,
+            training_parameters=config.simulation.parameters,
+            seed=config.seed,
+            progress=advance,
+        )
+    seconds = time.perf_counter() - start
+    write_gallery(run.evaluation_clouds, found.clouds)
+    done = run.status().done
+    write_evaluation(
+        run.evaluation,
+        found.rows,
+        {step: done.get(step, 0.0) for step in _TIMED} | {"evaluate": seconds},
+    )
+    run.finish("evaluate", seconds)

@@ -1,0 +1,62 @@
+"""Step 6: the page that a reader looks at."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from twostep_rs.errors import FileFormatError
+from twostep_rs.runs import page
+from twostep_rs.runs.evaluation_file import read_evaluation
+from twostep_rs.runs.files import write_atomically
+from twostep_rs.runs.steps.plot import projection, shown_parameters
+
+if TYPE_CHECKING:
+    from twostep_rs.experiments import Experiment
+    from twostep_rs.runs.directory import RunDirectory
+    from twostep_rs.runs.progress import Progress
+
+
+def report(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
+    """Write ``report.html`` from the files of the run.
+
+    Raises:
+        FileFormatError: a file is missing or damaged.
+    """
+    start = time.perf_counter()
+    rows, seconds = read_evaluation(run.evaluation)
+    with progress.task("report"):
+        html = page.render(
+            experiment.title,
+            run.config,
+            rows,
+            axis=experiment.axis,
+            pictures=_pictures(run, experiment),
+            seconds=seconds,
+            environment=run.status().environment,
+            printed=experiment.printed if run.config.simulation.physics == "paper" else {},
+        )
+        write_atomically(run.report, html.encode())
+    run.finish("report", time.perf_counter() - start)
+
+
+def _pictures(run: RunDirectory, experiment: Experiment) -> list[page.Picture]:
+    captions = {
+        "w2": f"W2 squared against {experiment.axis}, and its ratio to the sampling floor. Bars "
+        "and band are standard errors; the range of training is shaded, ticks are its parameters."
+    }
+    for parameter in shown_parameters(run):
+        captions[projection(parameter)] = (
+            f"Projected densities at {experiment.axis} = {parameter:g}: a fresh reference, stage I "
+            "and stage II, on common limits and colours."
+        )
+    captions["losses"] = "Training losses, every logged row and a running mean."
+    return [page.Picture(_read(run, name), caption) for name, caption in captions.items()]
+
+
+def _read(run: RunDirectory, name: str) -> bytes:
+    path = run.figures / f"{name}.png"
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileFormatError(f"{path}: expected a figure, got {error.strerror}") from error

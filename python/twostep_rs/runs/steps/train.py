@@ -1,0 +1,90 @@
+"""Steps 2 and 3: both stages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twostep_rs.runs.metrics import MetricsLog, read_metrics
+from twostep_rs.runs.steps.resources import require_device, threads
+from twostep_rs.runs.steps.simulate import read_clouds
+
+if TYPE_CHECKING:
+    from twostep_rs.experiments import Experiment
+    from twostep_rs.runs.directory import RunDirectory
+    from twostep_rs.runs.progress import Progress
+
+
+def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
+    """Train stage I on the clouds; its last checkpoint holds the result.
+
+    Raises:
+        DeviceError: the device is not there.
+        FileFormatError: a cloud or the checkpoint is missing or damaged.
+    """
+    require_device(run.config.device)
+    from twostep_rs.training import stage_1
+    from twostep_rs.training.checkpoint import CheckpointFile
+    from twostep_rs.training.data import TrainingData
+
+    config = run.config
+    system = experiment.system(config.simulation.physics)
+    log = MetricsLog(run.metrics, stage=1)
+    with threads(config.threads), progress.task("train stage I") as advance:
+        stage_1.train(
+            TrainingData.from_clouds(read_clouds(run, system)),
+            config.stage_1,
+            seed=config.seed,
+            device=config.device,
+            checkpoint=CheckpointFile(run.checkpoint(1)),
+            progress=advance,
+            log=log,
+        )
+    run.finish("stage_1", _seconds(run, 1)["seconds"])
+
+
+def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
+    """Train stage II on the outputs of stage I, and write the weights of both.
+
+    Raises:
+        DeviceError: the device is not there.
+        FileFormatError: a cloud or a checkpoint is missing or damaged.
+    """
+    require_device(run.config.device)
+    from twostep_rs.training import stage_1, stage_2
+    from twostep_rs.training.checkpoint import CheckpointFile
+    from twostep_rs.training.data import TrainingData
+    from twostep_rs.training.model import TwoStepModel
+
+    config = run.config
+    system = experiment.system(config.simulation.physics)
+    data = TrainingData.from_clouds(read_clouds(run, system))
+    log = MetricsLog(run.metrics, stage=2)
+    with threads(config.threads), progress.task("train stage II") as advance:
+        first = stage_1.train(
+            data,
+            config.stage_1,
+            seed=config.seed,
+            device=config.device,
+            checkpoint=CheckpointFile(run.checkpoint(1)),
+        )
+        corrector = stage_2.train(
+            first,
+            data,
+            config.stage_2,
+            seed=config.seed,
+            device=config.device,
+            prior=system.prior,
+            checkpoint=CheckpointFile(run.checkpoint(2)),
+            progress=advance,
+            log=log,
+            threads=config.threads,
+        )
+        TwoStepModel(first, corrector, system, config).save(run.path)
+    spent = _seconds(run, 2)
+    run.finish("stage_2", spent["seconds"], couplings=spent.get("seconds_couplings", 0.0))
+
+
+def _seconds(run: RunDirectory, stage: int) -> dict[str, Any]:
+    """The last logged row of a stage, which counts the seconds of all its sessions."""
+    rows = [row for row in read_metrics(run.metrics) if row["stage"] == stage]
+    return rows[-1] if rows else {"seconds": 0.0}
