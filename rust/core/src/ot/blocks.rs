@@ -62,12 +62,7 @@ pub(crate) struct BoundingBox<'a> {
     high: &'a [f64],
 }
 
-impl<'a> BoundingBox<'a> {
-    /// The box of a single point.
-    pub(crate) fn point(x: &'a [f64]) -> Self {
-        Self { low: x, high: x }
-    }
-
+impl BoundingBox<'_> {
     /// A cost that no pair of points from the two boxes falls below.
     #[inline(always)]
     pub(crate) fn least_cost(&self, other: &BoundingBox<'_>, ground: &Ground) -> f64 {
@@ -87,6 +82,28 @@ impl<'a> BoundingBox<'a> {
         }
         ground.metric.of_squared(squared)
     }
+}
+
+/// The lanes of which `holds` is true, as bits.
+#[inline(always)]
+pub(crate) fn mask(holds: impl Fn(usize) -> bool) -> u32 {
+    let mut bits = 0;
+    for lane in 0..LANES {
+        bits |= u32::from(holds(lane)) << lane;
+    }
+    bits
+}
+
+/// The lanes of a mask, in order.
+#[inline(always)]
+pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (mask != 0).then(|| {
+            let lane = mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            lane
+        })
+    })
 }
 
 /// A node of the tree over the blocks.
@@ -110,6 +127,8 @@ pub(crate) struct Blocks {
     /// Coordinates as `[block][axis][lane]`; unused lanes of the last block repeat its last point.
     lanes: Vec<f64>,
     nodes: Vec<TreeNode>,
+    /// Tree node of every block.
+    leaves: Vec<u32>,
     low: Vec<f64>,
     high: Vec<f64>,
 }
@@ -145,6 +164,7 @@ impl Blocks {
             points: sorted,
             lanes,
             nodes: Vec::with_capacity(2 * count),
+            leaves: Vec::with_capacity(count),
             low: Vec::with_capacity(2 * count * dim),
             high: Vec::with_capacity(2 * count * dim),
         };
@@ -178,6 +198,8 @@ impl Blocks {
             let middle = first + left_blocks(end - first);
             self.grow(first, middle);
             self.nodes[index].second = self.grow(middle, end) as u32;
+        } else {
+            self.leaves.push(index as u32);
         }
         index
     }
@@ -227,6 +249,11 @@ impl Blocks {
         }
     }
 
+    /// Bounding box of a block.
+    pub(crate) fn block_box(&self, block: usize) -> BoundingBox<'_> {
+        self.node_box(self.leaves[block] as usize)
+    }
+
     /// Costs between `x` and the points of a block.
     #[inline(always)]
     pub(crate) fn lane_costs(&self, x: &[f64], block: usize, ground: &Ground) -> [f64; LANES] {
@@ -245,6 +272,44 @@ impl Blocks {
                 for ((&x, lane), &period) in x.iter().zip(lanes.chunks_exact(LANES)).zip(periods) {
                     for (sum, &y) in squared.iter_mut().zip(lane) {
                         let gap = shortest((x - y).abs(), period);
+                        *sum += gap * gap;
+                    }
+                }
+            }
+        }
+        if ground.metric == Metric::Euclidean {
+            for cost in &mut squared {
+                *cost = cost.sqrt();
+            }
+        }
+        squared
+    }
+
+    /// Costs that the pairs of each point of a block and any point of a box do not fall below.
+    #[inline(always)]
+    pub(crate) fn lane_least_costs(
+        &self,
+        block: usize,
+        bounds: &BoundingBox<'_>,
+        ground: &Ground,
+    ) -> [f64; LANES] {
+        let lanes = &self.lanes[block * self.dim * LANES..][..self.dim * LANES];
+        let mut squared = [0.0; LANES];
+        for (axis, lane) in lanes.chunks_exact(LANES).enumerate() {
+            let (low, high) = (bounds.low[axis], bounds.high[axis]);
+            match &ground.domain {
+                Domain::Free => {
+                    for (sum, &x) in squared.iter_mut().zip(lane) {
+                        let gap = (low - x).max(x - high).max(0.0);
+                        *sum += gap * gap;
+                    }
+                }
+                Domain::Periodic(periods) => {
+                    let period = periods[axis];
+                    for (sum, &x) in squared.iter_mut().zip(lane) {
+                        let gap = (low - x).max(x - high).max(0.0);
+                        let behind = (period - (high.max(x) - low.min(x))).max(0.0);
+                        let gap = gap.min(behind);
                         *sum += gap * gap;
                     }
                 }
@@ -280,7 +345,7 @@ impl Blocks {
         maxima
     }
 
-    /// Visit blocks, nearest first, that may hold a point with `cost - value < bound`.
+    /// Visit blocks (tree node and index), nearest first, that may hold a point with `cost - value < bound`.
     ///
     /// `maxima` are [`Self::node_maxima`] of the values; `bound` is asked before every visit, so
     /// that what a visit finds narrows the search.
@@ -292,7 +357,7 @@ impl Blocks {
         ground: &Ground,
         state: &mut S,
         bound: impl Fn(&S) -> f64,
-        mut visit: impl FnMut(&mut S, usize),
+        mut visit: impl FnMut(&mut S, usize, usize),
     ) {
         // Sixty-four levels hold more blocks than memory does.
         let mut stack = [(0_u32, 0.0_f64); 65];
@@ -306,7 +371,7 @@ impl Blocks {
             }
             let TreeNode { block, second } = self.nodes[node as usize];
             if second == 0 {
-                visit(state, block as usize);
+                visit(state, node as usize, block as usize);
                 continue;
             }
             let near = (
@@ -335,13 +400,6 @@ impl Blocks {
         ground: &Ground,
     ) -> f64 {
         self.node_box(node as usize).least_cost(query, ground) - maxima[node as usize]
-    }
-
-    /// Tree node of every block, in the order of the blocks.
-    pub(crate) fn leaves(&self) -> Vec<u32> {
-        (0..self.nodes.len() as u32)
-            .filter(|&node| self.nodes[node as usize].second == 0)
-            .collect()
     }
 }
 
@@ -388,6 +446,10 @@ mod tests {
         (0..n * dim)
             .map(|k| (k as f64 * 0.754_877_666).fract() * (1.0 + (k % dim) as f64))
             .collect()
+    }
+
+    fn point_box(x: &[f64]) -> BoundingBox<'_> {
+        BoundingBox { low: x, high: x }
     }
 
     fn grounds(dim: usize) -> Vec<Ground> {
@@ -438,12 +500,12 @@ mod tests {
                 let bound = 0.05;
                 let mut seen = vec![false; blocks.count()];
                 blocks.search(
-                    &BoundingBox::point(&query),
+                    &point_box(&query),
                     &maxima,
                     &ground,
                     &mut seen,
                     |_| bound,
-                    |seen, block| seen[block] = true,
+                    |seen, _, block| seen[block] = true,
                 );
                 for place in 0..300 {
                     let reduced = ground.cost(&query, blocks.point(place)) - values[place];
@@ -471,12 +533,12 @@ mod tests {
                     continue;
                 }
                 let query = blocks.point(3);
-                let least = blocks
-                    .node_box(node)
-                    .least_cost(&BoundingBox::point(query), &ground);
+                let least = blocks.node_box(node).least_cost(&point_box(query), &ground);
                 for place in blocks.places(blocks.nodes[node].block as usize) {
                     assert!(ground.cost(query, blocks.point(place)) >= least - 1e-15);
                 }
+                let lanes = blocks.lane_least_costs(0, &blocks.node_box(node), &ground);
+                assert_eq!(lanes[3].to_bits(), least.to_bits());
             }
         }
     }

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, BoundingBox, Ground, LANES};
+use super::blocks::{Blocks, Ground, LANES, bits, mask};
 use super::cost::Pair;
 use crate::{Control, Result, simd};
 
@@ -62,24 +62,35 @@ impl WithSimd for NearestOfBlock<'_> {
             k,
             no_values,
         } = self;
-        let mut pairs = Vec::with_capacity(k * LANES);
-        let mut best = KBest::new(k);
-        for place in points.places(block) {
-            let x = points.point(place);
-            best.entries.clear();
-            others.search(
-                &BoundingBox::point(x),
-                no_values,
-                ground,
-                &mut best,
-                KBest::worst,
-                #[inline(always)]
-                |best, block| {
-                    let mut costs = others.lane_costs(x, block, ground);
-                    costs[others.places(block).len()..].fill(f64::INFINITY);
-                    best.offer(&costs, (block * LANES) as u32, f64::INFINITY);
-                },
-            );
+        let places = points.places(block);
+        let mut best: [KBest; LANES] = std::array::from_fn(|_| KBest::new(k));
+        // Lanes without a point look for nothing.
+        let mut worst = [f64::NEG_INFINITY; LANES];
+        worst[..places.len()].fill(f64::INFINITY);
+        others.search(
+            &points.block_box(block),
+            no_values,
+            ground,
+            &mut worst,
+            #[inline(always)]
+            |worst| worst.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b)),
+            #[inline(always)]
+            |worst, node, other| {
+                let least = points.lane_least_costs(block, &others.node_box(node), ground);
+                for lane in bits(mask(|lane| least[lane] < worst[lane])) {
+                    let x = points.point(places.start + lane);
+                    let mut costs = others.lane_costs(x, other, ground);
+                    costs[others.places(other).len()..].fill(f64::INFINITY);
+                    let limit = worst[lane];
+                    for at in bits(mask(|lane| costs[lane] < limit)) {
+                        best[lane].offer(costs[at], (other * LANES + at) as u32);
+                    }
+                    worst[lane] = best[lane].worst();
+                }
+            },
+        );
+        let mut pairs = Vec::with_capacity(k * places.len());
+        for (place, best) in places.zip(&best) {
             pairs.extend(best.entries.iter().map(|&(_, other)| (place as u32, other)));
         }
         pairs
@@ -112,21 +123,11 @@ impl KBest {
         }
     }
 
-    /// Take from a block of costs, whose first index is `first`, all that stay below `limit`.
+    /// Take an entry if it is among the smallest.
     #[inline(always)]
-    pub(crate) fn offer(&mut self, costs: &[f64; LANES], first: u32, limit: f64) {
-        // One vector minimum rejects most blocks.
-        let least = costs.iter().fold(
-            f64::INFINITY,
-            |least, &cost| if cost < least { cost } else { least },
-        );
-        if least >= self.worst().min(limit) {
-            return;
-        }
-        for (index, &cost) in (first..).zip(costs) {
-            if cost < self.worst().min(limit) {
-                self.insert(cost, index);
-            }
+    pub(crate) fn offer(&mut self, cost: f64, index: u32) {
+        if cost < self.worst() {
+            self.insert(cost, index);
         }
     }
 

@@ -6,7 +6,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, BoundingBox, Ground, LANES};
+use super::blocks::{Blocks, Ground, LANES, bits, mask};
 use super::candidates::KBest;
 use super::cost::Pair;
 use crate::{Control, Result, simd};
@@ -26,8 +26,6 @@ pub(crate) fn violations(
         x,
         y,
         ground,
-        source_leaves: x.leaves(),
-        target_leaves: y.leaves(),
         u,
         v: y.padded(v, f64::NEG_INFINITY),
         maxima: y.node_maxima(v),
@@ -70,8 +68,6 @@ struct Pricing<'a> {
     x: &'a Blocks,
     y: &'a Blocks,
     ground: &'a Ground,
-    source_leaves: Vec<u32>,
-    target_leaves: Vec<u32>,
     u: &'a [f64],
     /// Padded to full blocks: unused lanes violate nothing.
     v: Vec<f64>,
@@ -95,44 +91,43 @@ impl Pricing<'_> {
         let largest = u[places.clone()]
             .iter()
             .fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        let bounds = x.node_box(self.source_leaves[block] as usize);
         let mut near = Vec::new();
         y.search(
-            &bounds,
+            &x.block_box(block),
             &self.maxima,
             ground,
             &mut near,
             #[inline(always)]
             |_| largest - tolerance,
-            Vec::push,
+            #[inline(always)]
+            |near, node, target| near.push((node, target)),
         );
+        let mut limits = [f64::NEG_INFINITY; LANES];
+        for (limit, &u) in limits.iter_mut().zip(&u[places.clone()]) {
+            *limit = u - tolerance;
+        }
+        let mut worst: [KBest; LANES] = std::array::from_fn(|_| KBest::new(self.per_source));
+        for (node, target) in near {
+            let least = x.lane_least_costs(block, &y.node_box(node), ground);
+            let reach = self.maxima[node];
+            let open = mask(|lane| least[lane] - reach < limits[lane]);
+            for lane in bits(open) {
+                let costs = y.lane_costs(x.point(places.start + lane), target, ground);
+                let values = &self.v[target * LANES..][..LANES];
+                let limit = limits[lane];
+                let violated = mask(|lane| costs[lane] - values[lane] < limit);
+                for other in bits(violated) {
+                    worst[lane].offer(
+                        costs[other] - values[other],
+                        (target * LANES + other) as u32,
+                    );
+                }
+            }
+        }
         let mut pairs = Vec::new();
-        let mut worst = KBest::new(self.per_source);
-        for i in places {
-            self.of_source(i, &near, &mut worst);
+        for (i, worst) in places.zip(&worst) {
             pairs.extend(worst.entries.iter().map(|&(_, j)| (i as u32, j)));
         }
         pairs
-    }
-
-    #[inline(always)]
-    fn of_source(&self, i: usize, near: &[usize], worst: &mut KBest) {
-        worst.entries.clear();
-        let point = self.x.point(i);
-        let query = BoundingBox::point(point);
-        let limit = self.u[i] - self.tolerance;
-        for &block in near {
-            let node = self.target_leaves[block] as usize;
-            let least = self.y.node_box(node).least_cost(&query, self.ground) - self.maxima[node];
-            if least >= worst.worst().min(limit) {
-                continue;
-            }
-            let first = block * LANES;
-            let mut reduced = self.y.lane_costs(point, block, self.ground);
-            for (reduced, &v) in reduced.iter_mut().zip(&self.v[first..first + LANES]) {
-                *reduced -= v;
-            }
-            worst.offer(&reduced, first as u32, limit);
-        }
     }
 }
