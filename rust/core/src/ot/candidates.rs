@@ -3,8 +3,9 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, Ground, LANES, bits, mask};
+use super::blocks::{Blocks, LANES, Values, bits, mask};
 use super::cost::Pair;
+use super::ground::Ground;
 use crate::{Control, Result, simd};
 
 /// The `k` cheapest places of `others` for every place of `points`, as `(place, other)`.
@@ -16,7 +17,7 @@ pub(crate) fn nearest(
     control: &Control,
 ) -> Result<Vec<Pair>> {
     let k = k.min(others.len());
-    let no_values = others.node_maxima(&vec![0.0; others.len()]);
+    let no_values = Values::new(&vec![0.0; others.len()]);
     let per_block: Vec<Result<Vec<Pair>>> = (0..points.count())
         .into_par_iter()
         .map(|block| {
@@ -46,7 +47,7 @@ struct NearestOfBlock<'a> {
     others: &'a Blocks,
     ground: &'a Ground,
     k: usize,
-    no_values: &'a [f64],
+    no_values: &'a Values,
 }
 
 impl WithSimd for NearestOfBlock<'_> {
@@ -67,7 +68,7 @@ impl WithSimd for NearestOfBlock<'_> {
         // Lanes without a point look for nothing.
         let mut worst = [f64::NEG_INFINITY; LANES];
         worst[..places.len()].fill(f64::INFINITY);
-        others.search(
+        others.search::<true, _>(
             &points.block_box(block),
             no_values,
             ground,
@@ -75,8 +76,8 @@ impl WithSimd for NearestOfBlock<'_> {
             #[inline(always)]
             |worst| worst.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b)),
             #[inline(always)]
-            |worst, node, other| {
-                let least = points.lane_least_costs(block, &others.node_box(node), ground);
+            |worst, other| {
+                let least = points.lane_least_costs(block, &others.block_box(other), ground);
                 for lane in bits(mask(|lane| least[lane] < worst[lane])) {
                     let x = points.point(places.start + lane);
                     let mut costs = others.lane_costs(x, other, ground);
@@ -131,10 +132,17 @@ impl KBest {
         }
     }
 
+    #[inline(always)]
     fn insert(&mut self, cost: f64, index: u32) {
-        let at = self.entries.partition_point(|&(other, _)| other <= cost);
-        self.entries.insert(at, (cost, index));
-        self.entries.truncate(self.k);
+        if self.entries.len() == self.k {
+            self.entries.pop();
+        }
+        let mut at = self.entries.len();
+        self.entries.push((cost, index));
+        while at > 0 && self.entries[at - 1].0 > cost {
+            self.entries.swap(at - 1, at);
+            at -= 1;
+        }
     }
 }
 

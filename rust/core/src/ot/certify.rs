@@ -7,8 +7,9 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Ground, LANES};
+use super::blocks::LANES;
 use super::cost::Metric;
+use super::ground::Ground;
 use crate::domain::Domain;
 use crate::{Control, Result, simd};
 

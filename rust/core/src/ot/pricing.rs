@@ -6,9 +6,10 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, Ground, LANES, bits, mask};
+use super::blocks::{Blocks, LANES, Values, bits, mask};
 use super::candidates::KBest;
 use super::cost::Pair;
+use super::ground::Ground;
 use crate::{Control, Result, simd};
 
 /// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every source,
@@ -27,8 +28,7 @@ pub(crate) fn violations(
         y,
         ground,
         u,
-        v: y.padded(v, f64::NEG_INFINITY),
-        maxima: y.node_maxima(v),
+        v: Values::new(v),
         tolerance,
         per_source,
     };
@@ -69,9 +69,7 @@ struct Pricing<'a> {
     y: &'a Blocks,
     ground: &'a Ground,
     u: &'a [f64],
-    /// Padded to full blocks: unused lanes violate nothing.
-    v: Vec<f64>,
-    maxima: Vec<f64>,
+    v: Values,
     tolerance: f64,
     per_source: usize,
 }
@@ -92,28 +90,27 @@ impl Pricing<'_> {
             .iter()
             .fold(f64::NEG_INFINITY, |a, &b| a.max(b));
         let mut near = Vec::new();
-        y.search(
+        y.search::<false, _>(
             &x.block_box(block),
-            &self.maxima,
+            &self.v,
             ground,
             &mut near,
             #[inline(always)]
             |_| largest - tolerance,
-            #[inline(always)]
-            |near, node, target| near.push((node, target)),
+            Vec::push,
         );
         let mut limits = [f64::NEG_INFINITY; LANES];
         for (limit, &u) in limits.iter_mut().zip(&u[places.clone()]) {
             *limit = u - tolerance;
         }
         let mut worst: [KBest; LANES] = std::array::from_fn(|_| KBest::new(self.per_source));
-        for (node, target) in near {
-            let least = x.lane_least_costs(block, &y.node_box(node), ground);
-            let reach = self.maxima[node];
+        for target in near {
+            let least = x.lane_least_costs(block, &y.block_box(target), ground);
+            let reach = self.v.block_maximum(target);
             let open = mask(|lane| least[lane] - reach < limits[lane]);
             for lane in bits(open) {
                 let costs = y.lane_costs(x.point(places.start + lane), target, ground);
-                let values = &self.v[target * LANES..][..LANES];
+                let values = self.v.of_block(target);
                 let limit = limits[lane];
                 let violated = mask(|lane| costs[lane] - values[lane] < limit);
                 for other in bits(violated) {
