@@ -12,6 +12,7 @@ use super::ground::Ground;
 use super::masses::Masses;
 use super::pricing;
 use super::solve::{Basis, Solution, Start, solve};
+use super::violation::Duals;
 use crate::domain::Domain;
 use crate::{Control, Error, Result};
 
@@ -139,7 +140,12 @@ pub fn emd(
     let order = [cost.x.order.clone(), cost.y.order.clone()];
     let mut u = scatter(&basis.u, &order[0]);
     let mut v = scatter(&basis.v, &order[1]);
-    frame.undo(&points, &framed, [&mut u, &mut v]);
+    for (side, duals) in [&mut u, &mut v].into_iter().enumerate() {
+        let terms = frame.separable_terms(side, &points, &framed);
+        for (dual, term) in duals.iter_mut().zip(terms) {
+            *dual += term;
+        }
+    }
     let entries = entries(&basis, &order);
     let plan = certified(
         entries,
@@ -150,14 +156,16 @@ pub fn emd(
         rounds,
         warm_start.is_some(),
         |claim| {
-            certify_points(
-                claim,
-                (&points[0], &points[1]),
+            let duals = Duals {
+                points: &points,
+                framed: &framed,
+                order: &order,
+                frame: &frame,
+                values: [claim.u, claim.v],
                 dim,
-                &ground,
-                scale,
-                control,
-            )
+                ground: &ground,
+            };
+            certify_points(claim, &duals, scale, control)
         },
     )?;
     let warm = WarmStart {

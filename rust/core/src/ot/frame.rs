@@ -195,18 +195,17 @@ impl Frame {
         })
     }
 
-    /// Turn duals for framed points into duals for the points themselves.
-    pub(crate) fn undo(
+    /// What has to be added to the duals of one side in this frame to make them duals of the
+    /// points themselves.
+    pub(crate) fn separable_terms(
         &self,
+        side: usize,
         points: &[Vec<f64>; 2],
         framed: &[Vec<f64>; 2],
-        duals: [&mut [f64]; 2],
-    ) {
-        for (side, duals) in duals.into_iter().enumerate() {
-            for (index, dual) in duals.iter_mut().enumerate() {
-                *dual += self.separable(side, &points[side], &framed[side], index);
-            }
-        }
+    ) -> Vec<f64> {
+        (0..points[side].len() / self.dim)
+            .map(|index| self.separable(side, &points[side], &framed[side], index))
+            .collect()
     }
 }
 
@@ -267,8 +266,7 @@ mod tests {
         let frame = Frame::new(&points, 3, &ground, &masses);
         assert!(frame.maps.is_some(), "the clouds differ in shape");
         let framed = frame.apply(&points);
-        let (mut u, mut v) = (vec![0.0; 40], vec![0.0; 50]);
-        frame.undo(&points, &framed, [&mut u, &mut v]);
+        let [u, v] = [0, 1].map(|side| frame.separable_terms(side, &points, &framed));
         for i in 0..40 {
             for j in 0..50 {
                 let of = |points: &[Vec<f64>; 2]| {

@@ -21,6 +21,7 @@
 //! | `pricing` | all pairs that the duals violate, found without visiting all pairs |
 //! | `solve` | column generation: simplex and pricing in turn until no pair is violated |
 //! | [`certify`] | a proof of optimality that trusts nothing of the above |
+//! | `violation` | the largest violation over all pairs of points, for the certificate |
 //! | [`mod@emd`] | the public functions, warm starts, batches |
 //!
 //! Costs and masses are integers inside the simplex, so that there are no tolerances, no cycling
@@ -40,6 +41,7 @@ mod pricing;
 mod simplex;
 mod solve;
 mod symmetric;
+mod violation;
 
 pub use certify::Certificate;
 pub use cost::Metric;
