@@ -1,101 +1,55 @@
-//! Points in kd order, in blocks of sixteen with a tree of bounding boxes.
+//! Points in kd order, in blocks of sixteen, with boxes around blocks, around sixteen blocks, and
+//! so on.
 //!
-//! Neighbour searches and pricing both ask which pairs can be near; a box answers for many
-//! points at once, and a block of sixteen fills the vector registers of any instruction set.
+//! Neighbour searches and pricing both ask which pairs can be near; a box answers for many points
+//! at once, and sixteen of anything fill the vector registers of any instruction set.
 
-use crate::domain::{Domain, wrap};
+use super::ground::Ground;
 
-use super::cost::Metric;
-
-/// Points per block.
+/// Points per block, and boxes per box of the next level.
 pub(crate) const LANES: usize = 16;
 
-/// The geometry of a cost: metric and domain.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Ground {
-    pub(crate) metric: Metric,
-    pub(crate) domain: Domain,
-}
+/// Sixteen to this power is more points than memory holds.
+const MAX_LEVELS: usize = 8;
 
-impl Ground {
-    /// Period of an axis; infinite in free space.
-    #[inline(always)]
-    fn period(&self, axis: usize) -> f64 {
-        match &self.domain {
-            Domain::Free => f64::INFINITY,
-            Domain::Periodic(periods) => periods[axis],
-        }
-    }
-
-    /// Take coordinates (row-major, dimension `dim`) to their representatives in the box.
-    pub(crate) fn wrap_all(&self, points: &mut [f64], dim: usize) {
-        if let Domain::Periodic(periods) = &self.domain {
-            for point in points.chunks_exact_mut(dim) {
-                for (x, &period) in point.iter_mut().zip(periods) {
-                    *x = wrap(*x, period);
-                }
-            }
-        }
-    }
-
-    /// Cost of two points.
-    pub(crate) fn cost(&self, x: &[f64], y: &[f64]) -> f64 {
-        let mut squared = 0.0;
-        for (axis, (&x, &y)) in x.iter().zip(y).enumerate() {
-            let gap = shortest((x - y).abs(), self.period(axis));
-            squared += gap * gap;
-        }
-        self.metric.of_squared(squared)
-    }
-}
-
-/// Distance on one axis: the shorter way round.
+/// The lanes of which `holds` is true, as bits.
 #[inline(always)]
-fn shortest(distance: f64, period: f64) -> f64 {
-    distance.min(period - distance)
+pub(crate) fn mask(holds: impl Fn(usize) -> bool) -> u32 {
+    let mut bits = 0;
+    for lane in 0..LANES {
+        bits |= u32::from(holds(lane)) << lane;
+    }
+    bits
 }
 
-/// Axis-aligned boxes of one or many points, `dim` intervals each.
+/// The lanes of a mask, in order.
+#[inline(always)]
+pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (mask != 0).then(|| {
+            let lane = mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            lane
+        })
+    })
+}
+
+/// An axis-aligned box, or a single point.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BoundingBox<'a> {
     low: &'a [f64],
     high: &'a [f64],
 }
 
-impl<'a> BoundingBox<'a> {
-    /// The box of a single point.
-    pub(crate) fn point(x: &'a [f64]) -> Self {
-        Self { low: x, high: x }
-    }
-
-    /// A cost that no pair of points from the two boxes falls below.
-    #[inline(always)]
-    pub(crate) fn least_cost(&self, other: &BoundingBox<'_>, ground: &Ground) -> f64 {
-        let mut squared = 0.0;
-        for axis in 0..self.low.len() {
-            let above = other.low[axis] - self.high[axis];
-            let below = self.low[axis] - other.high[axis];
-            let mut gap = above.max(below).max(0.0);
-            if let Domain::Periodic(periods) = &ground.domain {
-                // Round the back: from the upper end of one interval to the lower end of the
-                // other, one period on.
-                let span =
-                    self.high[axis].max(other.high[axis]) - self.low[axis].min(other.low[axis]);
-                gap = gap.min((periods[axis] - span).max(0.0));
-            }
-            squared += gap * gap;
-        }
-        ground.metric.of_squared(squared)
-    }
-}
-
-/// A node of the tree over the blocks.
-#[derive(Debug, Clone, Copy)]
-struct TreeNode {
-    /// Index of the block of a leaf.
-    block: u32,
-    /// Index of the second child; the first child follows its parent. Zero for a leaf.
-    second: u32,
+/// Boxes around sixteen things each.
+#[derive(Debug)]
+struct Level {
+    /// Ends by box and axis.
+    low: Vec<f64>,
+    high: Vec<f64>,
+    /// Ends as `[group][axis][lane]`; unused lanes hold nothing.
+    lanes_low: Vec<f64>,
+    lanes_high: Vec<f64>,
 }
 
 /// Points of one side, in kd order.
@@ -109,9 +63,76 @@ pub(crate) struct Blocks {
     points: Vec<f64>,
     /// Coordinates as `[block][axis][lane]`; unused lanes of the last block repeat its last point.
     lanes: Vec<f64>,
-    nodes: Vec<TreeNode>,
-    low: Vec<f64>,
-    high: Vec<f64>,
+    /// Boxes of blocks, of sixteen blocks, and so on, until one group holds all.
+    levels: Vec<Level>,
+}
+
+/// A number for every point, with the largest of every box.
+#[derive(Debug, Clone)]
+pub(crate) struct Values {
+    /// By place, block, and so on, padded to full groups with negative infinity.
+    levels: Vec<Vec<f64>>,
+}
+
+impl Values {
+    pub(crate) fn new(values: &[f64]) -> Self {
+        let mut levels = vec![padded(values.to_vec())];
+        loop {
+            let below = &levels[levels.len() - 1];
+            let maxima: Vec<f64> = below.chunks_exact(LANES).map(largest).collect();
+            let done = maxima.len() <= LANES;
+            levels.push(padded(maxima));
+            if done {
+                return Self { levels };
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn get(&self, place: usize) -> f64 {
+        self.levels[0][place]
+    }
+
+    /// The values of a block.
+    #[inline(always)]
+    pub(crate) fn of_block(&self, block: usize) -> &[f64] {
+        &self.levels[0][block * LANES..][..LANES]
+    }
+
+    /// The largest value of a block.
+    #[inline(always)]
+    pub(crate) fn block_maximum(&self, block: usize) -> f64 {
+        self.levels[1][block]
+    }
+
+    /// Replace the value at a place by a smaller one.
+    #[inline(always)]
+    pub(crate) fn lower(&mut self, place: usize, value: f64) {
+        let mut index = place;
+        let mut before = std::mem::replace(&mut self.levels[0][place], value);
+        for level in 1..self.levels.len() {
+            index /= LANES;
+            let (below, above) = self.levels.split_at_mut(level);
+            let maximum = &mut above[0][index];
+            if before < *maximum {
+                return;
+            }
+            before = *maximum;
+            *maximum = largest(&below[level - 1][index * LANES..][..LANES]);
+        }
+    }
+}
+
+#[inline(always)]
+fn largest(values: &[f64]) -> f64 {
+    values
+        .iter()
+        .fold(f64::NEG_INFINITY, |a, &b| if a > b { a } else { b })
+}
+
+fn padded(mut values: Vec<f64>) -> Vec<f64> {
+    values.resize(values.len().next_multiple_of(LANES), f64::NEG_INFINITY);
+    values
 }
 
 impl Blocks {
@@ -130,56 +151,22 @@ impl Blocks {
             .flat_map(|&index| &points[index as usize * dim..][..dim])
             .copied()
             .collect();
-        let count = len.div_ceil(LANES);
-        let mut lanes = vec![0.0; count * dim * LANES];
-        for place in 0..count * LANES {
-            let point = &sorted[place.min(len - 1) * dim..][..dim];
-            for (axis, &x) in point.iter().enumerate() {
-                lanes[((place / LANES) * dim + axis) * LANES + place % LANES] = x;
-            }
+        let last = &sorted[(len - 1) * dim..];
+        let fill: Vec<f64> = last.to_vec();
+        let lanes = in_lanes(&sorted, dim, &fill);
+        let mut levels: Vec<Level> = vec![Level::around(&sorted, &sorted, dim)];
+        while levels[levels.len() - 1].low.len() > LANES * dim {
+            let below = &levels[levels.len() - 1];
+            levels.push(Level::around(&below.low, &below.high, dim));
         }
-        let mut blocks = Self {
+        Self {
             dim,
             len,
             order,
             points: sorted,
             lanes,
-            nodes: Vec::with_capacity(2 * count),
-            low: Vec::with_capacity(2 * count * dim),
-            high: Vec::with_capacity(2 * count * dim),
-        };
-        blocks.grow(0, count);
-        blocks
-    }
-
-    /// Append the tree over a range of blocks, in preorder; returns the index of its top.
-    fn grow(&mut self, first: usize, end: usize) -> usize {
-        let index = self.nodes.len();
-        self.nodes.push(TreeNode {
-            block: first as u32,
-            second: 0,
-        });
-        let (mut low, mut high) = (
-            vec![f64::INFINITY; self.dim],
-            vec![f64::NEG_INFINITY; self.dim],
-        );
-        for place in first * LANES..(end * LANES).min(self.len) {
-            for (axis, &x) in self.points[place * self.dim..][..self.dim]
-                .iter()
-                .enumerate()
-            {
-                low[axis] = low[axis].min(x);
-                high[axis] = high[axis].max(x);
-            }
+            levels,
         }
-        self.low.extend(low);
-        self.high.extend(high);
-        if end - first > 1 {
-            let middle = first + left_blocks(end - first);
-            self.grow(first, middle);
-            self.nodes[index].second = self.grow(middle, end) as u32;
-        }
-        index
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -192,6 +179,7 @@ impl Blocks {
     }
 
     /// The places of a block.
+    #[inline(always)]
     pub(crate) fn places(&self, block: usize) -> std::ops::Range<usize> {
         block * LANES..((block + 1) * LANES).min(self.len)
     }
@@ -202,29 +190,54 @@ impl Blocks {
         &self.points[place * self.dim..][..self.dim]
     }
 
-    /// Bounding box of all points.
-    pub(crate) fn bounds(&self) -> BoundingBox<'_> {
-        self.node_box(0)
+    /// The box of a single point.
+    #[inline(always)]
+    pub(crate) fn point_box(&self, place: usize) -> BoundingBox<'_> {
+        let point = self.point(place);
+        BoundingBox {
+            low: point,
+            high: point,
+        }
+    }
+
+    /// Bounding box of a block.
+    #[inline(always)]
+    pub(crate) fn block_box(&self, block: usize) -> BoundingBox<'_> {
+        BoundingBox {
+            low: &self.levels[0].low[block * self.dim..][..self.dim],
+            high: &self.levels[0].high[block * self.dim..][..self.dim],
+        }
     }
 
     /// The largest cost that a pair of a point of `self` and one of `other` can have.
     pub(crate) fn largest_cost(&self, other: &Self, ground: &Ground) -> f64 {
-        let (a, b) = (self.bounds(), other.bounds());
+        let (a, b) = (self.ends(), other.ends());
         let squared = (0..self.dim)
             .map(|axis| {
-                let span = (a.high[axis] - b.low[axis]).max(b.high[axis] - a.low[axis]);
+                let span = (a[axis].1 - b[axis].0).max(b[axis].1 - a[axis].0);
                 span.min(0.5 * ground.period(axis)).powi(2)
             })
             .sum();
         ground.metric.of_squared(squared)
     }
 
-    #[inline(always)]
-    pub(crate) fn node_box(&self, node: usize) -> BoundingBox<'_> {
-        BoundingBox {
-            low: &self.low[node * self.dim..][..self.dim],
-            high: &self.high[node * self.dim..][..self.dim],
-        }
+    /// The range of all points on every axis.
+    fn ends(&self) -> Vec<(f64, f64)> {
+        let top = &self.levels[self.levels.len() - 1];
+        (0..self.dim)
+            .map(|axis| {
+                let end = |ends: &[f64], start: f64, pick: fn(f64, f64) -> f64| {
+                    ends.iter()
+                        .skip(axis)
+                        .step_by(self.dim)
+                        .fold(start, |a, &b| pick(a, b))
+                };
+                (
+                    end(&top.low, f64::INFINITY, f64::min),
+                    end(&top.high, f64::NEG_INFINITY, f64::max),
+                )
+            })
+            .collect()
     }
 
     /// Costs between `x` and the points of a block.
@@ -232,125 +245,174 @@ impl Blocks {
     pub(crate) fn lane_costs(&self, x: &[f64], block: usize, ground: &Ground) -> [f64; LANES] {
         let lanes = &self.lanes[block * self.dim * LANES..][..self.dim * LANES];
         let mut squared = [0.0; LANES];
-        match &ground.domain {
-            Domain::Free => {
-                for (&x, lane) in x.iter().zip(lanes.chunks_exact(LANES)) {
-                    for (sum, &y) in squared.iter_mut().zip(lane) {
-                        let gap = x - y;
-                        *sum += gap * gap;
-                    }
-                }
-            }
-            Domain::Periodic(periods) => {
-                for ((&x, lane), &period) in x.iter().zip(lanes.chunks_exact(LANES)).zip(periods) {
-                    for (sum, &y) in squared.iter_mut().zip(lane) {
-                        let gap = shortest((x - y).abs(), period);
-                        *sum += gap * gap;
-                    }
-                }
-            }
+        for (axis, (lane, &x)) in lanes.chunks_exact(LANES).zip(x).enumerate() {
+            ground.add_squares(
+                axis,
+                &mut squared,
+                #[inline(always)]
+                |k| (x - lane[k]).abs(),
+                #[inline(always)]
+                |k, period| period - (x - lane[k]).abs(),
+            );
         }
-        if ground.metric == Metric::Euclidean {
-            for cost in &mut squared {
-                *cost = cost.sqrt();
-            }
-        }
+        ground.finish(&mut squared);
         squared
     }
 
-    /// Values by place, with `filler` in the unused lanes of the last block.
-    pub(crate) fn padded(&self, values: &[f64], filler: f64) -> Vec<f64> {
-        let mut padded = values.to_vec();
-        padded.resize(self.count() * LANES, filler);
-        padded
-    }
-
-    /// Largest value of every tree node's points: `values` by place.
-    pub(crate) fn node_maxima(&self, values: &[f64]) -> Vec<f64> {
-        let mut maxima = vec![f64::NEG_INFINITY; self.nodes.len()];
-        for (node, entry) in self.nodes.iter().enumerate().rev() {
-            maxima[node] = if entry.second == 0 {
-                self.places(entry.block as usize)
-                    .map(|place| values[place])
-                    .fold(f64::NEG_INFINITY, f64::max)
-            } else {
-                maxima[node + 1].max(maxima[entry.second as usize])
-            };
-        }
-        maxima
-    }
-
-    /// Visit blocks, nearest first, that may hold a point with `cost - value < bound`.
-    ///
-    /// `maxima` are [`Self::node_maxima`] of the values; `bound` is asked before every visit, so
-    /// that what a visit finds narrows the search.
+    /// Costs that the pairs of each point of a block and any point of a box do not fall below.
     #[inline(always)]
-    pub(crate) fn search<S>(
+    pub(crate) fn lane_least_costs(
+        &self,
+        block: usize,
+        bounds: &BoundingBox<'_>,
+        ground: &Ground,
+    ) -> [f64; LANES] {
+        let lanes = &self.lanes[block * self.dim * LANES..][..self.dim * LANES];
+        least_costs(lanes, lanes, bounds, ground)
+    }
+
+    /// Visit blocks that may hold a point with `cost - value < bound`, nearest first where
+    /// `NEAREST_FIRST`.
+    ///
+    /// `bound` is asked before every visit, so that what a visit finds narrows the search.
+    #[inline(always)]
+    pub(crate) fn search<const NEAREST_FIRST: bool, S>(
         &self,
         query: &BoundingBox<'_>,
-        maxima: &[f64],
+        values: &Values,
         ground: &Ground,
         state: &mut S,
         bound: impl Fn(&S) -> f64,
         mut visit: impl FnMut(&mut S, usize),
     ) {
-        // Sixty-four levels hold more blocks than memory does.
-        let mut stack = [(0_u32, 0.0_f64); 65];
-        stack[0] = (0, self.least_reduced(0, query, maxima, ground));
+        let mut stack = [(0.0_f64, 0_u32, 0_u32); LANES * MAX_LEVELS];
         let mut top = 1;
+        stack[0] = (f64::NEG_INFINITY, self.levels.len() as u32, 0);
         while top > 0 {
             top -= 1;
-            let (node, least_here) = stack[top];
-            if least_here >= bound(state) {
+            let (least_here, level, index) = stack[top];
+            let limit = bound(state);
+            if least_here >= limit {
                 continue;
             }
-            let TreeNode { block, second } = self.nodes[node as usize];
-            if second == 0 {
-                visit(state, block as usize);
+            let index = index as usize;
+            if level == 0 {
+                visit(state, index);
                 continue;
             }
-            let near = (
-                node + 1,
-                self.least_reduced(node + 1, query, maxima, ground),
+            let below = level as usize - 1;
+            let boxes = &self.levels[below];
+            let size = self.dim * LANES;
+            let least = least_costs(
+                &boxes.lanes_low[index * size..][..size],
+                &boxes.lanes_high[index * size..][..size],
+                query,
+                ground,
             );
-            let far = (second, self.least_reduced(second, query, maxima, ground));
-            let (near, far) = if far.1 < near.1 {
-                (far, near)
-            } else {
-                (near, far)
-            };
-            stack[top] = far;
-            stack[top + 1] = near;
-            top += 2;
+            let maxima = &values.levels[level as usize][index * LANES..][..LANES];
+            let start = top;
+            for lane in bits(mask(|lane| least[lane] - maxima[lane] < limit)) {
+                let entry = (
+                    least[lane] - maxima[lane],
+                    below as u32,
+                    (index * LANES + lane) as u32,
+                );
+                let mut at = top;
+                if NEAREST_FIRST {
+                    // The stack gives the last one first.
+                    while at > start && stack[at - 1].0 < entry.0 {
+                        stack[at] = stack[at - 1];
+                        at -= 1;
+                    }
+                }
+                stack[at] = entry;
+                top += 1;
+            }
         }
     }
+}
 
-    /// What `cost - value` of no point below a node falls under.
-    #[inline(always)]
-    fn least_reduced(
-        &self,
-        node: u32,
-        query: &BoundingBox<'_>,
-        maxima: &[f64],
-        ground: &Ground,
-    ) -> f64 {
-        self.node_box(node as usize).least_cost(query, ground) - maxima[node as usize]
-    }
-
-    /// Tree node of every block, in the order of the blocks.
-    pub(crate) fn leaves(&self) -> Vec<u32> {
-        (0..self.nodes.len() as u32)
-            .filter(|&node| self.nodes[node as usize].second == 0)
-            .collect()
+impl Level {
+    /// Boxes around sixteen boxes (or points, which are boxes) each.
+    fn around(low: &[f64], high: &[f64], dim: usize) -> Self {
+        let extreme = |ends: &[f64], start: f64, pick: fn(f64, f64) -> f64| -> Vec<f64> {
+            ends.chunks(LANES * dim)
+                .flat_map(|group| {
+                    let mut extreme = vec![start; dim];
+                    for ends in group.chunks_exact(dim) {
+                        for (extreme, &end) in extreme.iter_mut().zip(ends) {
+                            *extreme = pick(*extreme, end);
+                        }
+                    }
+                    extreme
+                })
+                .collect()
+        };
+        let low = extreme(low, f64::INFINITY, f64::min);
+        let high = extreme(high, f64::NEG_INFINITY, f64::max);
+        Self {
+            lanes_low: in_lanes(&low, dim, &vec![f64::INFINITY; dim]),
+            lanes_high: in_lanes(&high, dim, &vec![f64::NEG_INFINITY; dim]),
+            low,
+            high,
+        }
     }
 }
 
-/// Blocks on the left of a split: all full, about half.
+/// Row-major entries as `[group][axis][lane]`, with `fill` in unused lanes.
+fn in_lanes(entries: &[f64], dim: usize, fill: &[f64]) -> Vec<f64> {
+    let groups = (entries.len() / dim).div_ceil(LANES);
+    let mut lanes = Vec::with_capacity(groups * dim * LANES);
+    for group in entries.chunks(LANES * dim) {
+        for axis in 0..dim {
+            let count = group.len() / dim;
+            lanes.extend((0..count).map(|lane| group[lane * dim + axis]));
+            lanes.extend((count..LANES).map(|_| fill[axis]));
+        }
+    }
+    lanes
+}
+
+/// Costs that the pairs of each of sixteen boxes and another box do not fall below.
+#[inline(always)]
+fn least_costs(
+    low: &[f64],
+    high: &[f64],
+    query: &BoundingBox<'_>,
+    ground: &Ground,
+) -> [f64; LANES] {
+    let mut squared = [0.0; LANES];
+    for (axis, (low, high)) in low
+        .chunks_exact(LANES)
+        .zip(high.chunks_exact(LANES))
+        .enumerate()
+    {
+        let (from, to) = (query.low[axis], query.high[axis]);
+        ground.add_squares(
+            axis,
+            &mut squared,
+            #[inline(always)]
+            |k| (low[k] - to).max(from - high[k]).max(0.0),
+            // Round the back: from the upper end of one interval to the lower end of the other,
+            // one period on.
+            #[inline(always)]
+            |k, period| (period - (high[k].max(to) - low[k].min(from))).max(0.0),
+        );
+    }
+    ground.finish(&mut squared);
+    squared
+}
+
+/// Blocks on the left of a split: about half, and whole boxes of the highest level possible.
 fn left_blocks(count: usize) -> usize {
-    count.div_ceil(2)
+    let mut unit = 1;
+    while unit * LANES < count {
+        unit *= LANES;
+    }
+    count.div_ceil(2).next_multiple_of(unit)
 }
 
-/// Order points so that every range of blocks of the tree is a box of a kd tree.
+/// Order points so that the points of every box are near each other, as in a kd tree.
 fn kd_order(points: &[f64], dim: usize, order: &mut [u32]) {
     if order.len() <= LANES {
         return;
@@ -381,7 +443,9 @@ fn kd_order(points: &[f64], dim: usize, order: &mut [u32]) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cost::Metric;
     use super::*;
+    use crate::domain::Domain;
 
     fn cloud(n: usize, dim: usize) -> Vec<f64> {
         // A low-discrepancy sequence: no randomness needed, no ties.
@@ -391,19 +455,11 @@ mod tests {
     }
 
     fn grounds(dim: usize) -> Vec<Ground> {
+        let ground = |metric, domain| Ground { metric, domain };
         vec![
-            Ground {
-                metric: Metric::SqEuclidean,
-                domain: Domain::Free,
-            },
-            Ground {
-                metric: Metric::Euclidean,
-                domain: Domain::Free,
-            },
-            Ground {
-                metric: Metric::SqEuclidean,
-                domain: Domain::Periodic(vec![1.3; dim]),
-            },
+            ground(Metric::SqEuclidean, Domain::Free),
+            ground(Metric::Euclidean, Domain::Free),
+            ground(Metric::SqEuclidean, Domain::Periodic(vec![1.3; dim])),
         ]
     }
 
@@ -427,33 +483,33 @@ mod tests {
 
     #[test]
     fn search_misses_no_block_that_matters() {
-        for dim in 1..5 {
+        for (dim, n) in [(1, 300), (2, 37), (3, 300), (3, 5000), (4, 300)] {
             for ground in grounds(dim) {
-                let mut points = cloud(300, dim);
+                let mut points = cloud(n, dim);
                 ground.wrap_all(&mut points, dim);
                 let blocks = Blocks::new(&points, dim);
-                let values: Vec<f64> = (0..300).map(|k| 0.01 * f64::from(k % 7)).collect();
-                let maxima = blocks.node_maxima(&values);
-                let query = blocks.point(17).to_vec();
+                let raw: Vec<f64> = (0..n).map(|k| 0.01 * (k % 7) as f64).collect();
+                let values = Values::new(&raw);
+                let query = blocks.point_box(17);
                 let bound = 0.05;
                 let mut seen = vec![false; blocks.count()];
-                blocks.search(
-                    &BoundingBox::point(&query),
-                    &maxima,
+                blocks.search::<true, _>(
+                    &query,
+                    &values,
                     &ground,
                     &mut seen,
                     |_| bound,
                     |seen, block| seen[block] = true,
                 );
-                for place in 0..300 {
-                    let reduced = ground.cost(&query, blocks.point(place)) - values[place];
+                for place in 0..n {
+                    let reduced = ground.cost(blocks.point(17), blocks.point(place)) - raw[place];
                     assert!(
                         reduced >= bound || seen[place / LANES],
                         "place {place} missed"
                     );
                 }
                 assert!(
-                    dim > 2 || seen.iter().any(|&seen| !seen),
+                    dim > 2 || n < 100 || seen.iter().any(|&seen| !seen),
                     "nothing was pruned"
                 );
             }
@@ -461,23 +517,34 @@ mod tests {
     }
 
     #[test]
-    fn least_cost_is_a_lower_bound_between_blocks() {
+    fn least_costs_are_lower_bounds() {
         for ground in grounds(3) {
             let mut points = cloud(200, 3);
             ground.wrap_all(&mut points, 3);
             let blocks = Blocks::new(&points, 3);
-            for node in 0..blocks.nodes.len() {
-                if blocks.nodes[node].second != 0 {
-                    continue;
-                }
-                let query = blocks.point(3);
-                let least = blocks
-                    .node_box(node)
-                    .least_cost(&BoundingBox::point(query), &ground);
-                for place in blocks.places(blocks.nodes[node].block as usize) {
-                    assert!(ground.cost(query, blocks.point(place)) >= least - 1e-15);
+            for other in 0..blocks.count() {
+                let least = blocks.lane_least_costs(2, &blocks.block_box(other), &ground);
+                for (lane, place) in blocks.places(2).enumerate() {
+                    for target in blocks.places(other) {
+                        let cost = ground.cost(blocks.point(place), blocks.point(target));
+                        assert!(cost >= least[lane] - 1e-15);
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn maxima_follow_values_down() {
+        let mut raw: Vec<f64> = (0..5000).map(|k| f64::from(k * 37 % 5000)).collect();
+        let mut values = Values::new(&raw);
+        for step in 0..6000_usize {
+            let place = step * 7919 % raw.len();
+            raw[place] -= 1.5 * (step % 5000) as f64;
+            values.lower(place, raw[place]);
+        }
+        let fresh = Values::new(&raw);
+        assert_eq!(values.levels, fresh.levels);
+        assert_eq!(values.levels.len(), 4);
     }
 }

@@ -3,8 +3,9 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, BoundingBox, Ground, LANES};
+use super::blocks::{Blocks, LANES, Values, bits, mask};
 use super::cost::Pair;
+use super::ground::Ground;
 use crate::{Control, Result, simd};
 
 /// The `k` cheapest places of `others` for every place of `points`, as `(place, other)`.
@@ -16,7 +17,7 @@ pub(crate) fn nearest(
     control: &Control,
 ) -> Result<Vec<Pair>> {
     let k = k.min(others.len());
-    let no_values = others.node_maxima(&vec![0.0; others.len()]);
+    let no_values = Values::new(&vec![0.0; others.len()]);
     let per_block: Vec<Result<Vec<Pair>>> = (0..points.count())
         .into_par_iter()
         .map(|block| {
@@ -46,7 +47,7 @@ struct NearestOfBlock<'a> {
     others: &'a Blocks,
     ground: &'a Ground,
     k: usize,
-    no_values: &'a [f64],
+    no_values: &'a Values,
 }
 
 impl WithSimd for NearestOfBlock<'_> {
@@ -62,24 +63,35 @@ impl WithSimd for NearestOfBlock<'_> {
             k,
             no_values,
         } = self;
-        let mut pairs = Vec::with_capacity(k * LANES);
-        let mut best = KBest::new(k);
-        for place in points.places(block) {
-            let x = points.point(place);
-            best.entries.clear();
-            others.search(
-                &BoundingBox::point(x),
-                no_values,
-                ground,
-                &mut best,
-                KBest::worst,
-                #[inline(always)]
-                |best, block| {
-                    let mut costs = others.lane_costs(x, block, ground);
-                    costs[others.places(block).len()..].fill(f64::INFINITY);
-                    best.offer(&costs, (block * LANES) as u32, f64::INFINITY);
-                },
-            );
+        let places = points.places(block);
+        let mut best: [KBest; LANES] = std::array::from_fn(|_| KBest::new(k));
+        // Lanes without a point look for nothing.
+        let mut worst = [f64::NEG_INFINITY; LANES];
+        worst[..places.len()].fill(f64::INFINITY);
+        others.search::<true, _>(
+            &points.block_box(block),
+            no_values,
+            ground,
+            &mut worst,
+            #[inline(always)]
+            |worst| worst.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b)),
+            #[inline(always)]
+            |worst, other| {
+                let least = points.lane_least_costs(block, &others.block_box(other), ground);
+                for lane in bits(mask(|lane| least[lane] < worst[lane])) {
+                    let x = points.point(places.start + lane);
+                    let mut costs = others.lane_costs(x, other, ground);
+                    costs[others.places(other).len()..].fill(f64::INFINITY);
+                    let limit = worst[lane];
+                    for at in bits(mask(|lane| costs[lane] < limit)) {
+                        best[lane].offer(costs[at], (other * LANES + at) as u32);
+                    }
+                    worst[lane] = best[lane].worst();
+                }
+            },
+        );
+        let mut pairs = Vec::with_capacity(k * places.len());
+        for (place, best) in places.zip(&best) {
             pairs.extend(best.entries.iter().map(|&(_, other)| (place as u32, other)));
         }
         pairs
@@ -112,28 +124,25 @@ impl KBest {
         }
     }
 
-    /// Take from a block of costs, whose first index is `first`, all that stay below `limit`.
+    /// Take an entry if it is among the smallest.
     #[inline(always)]
-    pub(crate) fn offer(&mut self, costs: &[f64; LANES], first: u32, limit: f64) {
-        // One vector minimum rejects most blocks.
-        let least = costs.iter().fold(
-            f64::INFINITY,
-            |least, &cost| if cost < least { cost } else { least },
-        );
-        if least >= self.worst().min(limit) {
-            return;
-        }
-        for (index, &cost) in (first..).zip(costs) {
-            if cost < self.worst().min(limit) {
-                self.insert(cost, index);
-            }
+    pub(crate) fn offer(&mut self, cost: f64, index: u32) {
+        if cost < self.worst() {
+            self.insert(cost, index);
         }
     }
 
+    #[inline(always)]
     fn insert(&mut self, cost: f64, index: u32) {
-        let at = self.entries.partition_point(|&(other, _)| other <= cost);
-        self.entries.insert(at, (cost, index));
-        self.entries.truncate(self.k);
+        if self.entries.len() == self.k {
+            self.entries.pop();
+        }
+        let mut at = self.entries.len();
+        self.entries.push((cost, index));
+        while at > 0 && self.entries[at - 1].0 > cost {
+            self.entries.swap(at - 1, at);
+            at -= 1;
+        }
     }
 }
 

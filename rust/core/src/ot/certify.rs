@@ -4,16 +4,8 @@
 //! `u_i + v_j <= c_ij`. So marginals, cost, duals and the largest violation over *all* pairs,
 //! each computed here from the input, bound the distance to the optimum.
 
-use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
-
-use super::blocks::{Ground, LANES};
-use super::cost::Metric;
-use crate::domain::Domain;
-use crate::{Control, Result, simd};
-
-/// Rows per task.
-const CHUNK: usize = 64;
+use super::violation::Duals;
+use crate::{Control, Result};
 
 /// What a plan and its duals prove.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -85,34 +77,28 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Certify a plan between points (row-major, wrapped where the domain is periodic).
+/// Certify a plan between points; `duals` holds what the claim does, in the order of the solver.
 pub(crate) fn certify_points(
     claim: &Claim<'_>,
-    (x, y): (&[f64], &[f64]),
-    dim: usize,
-    ground: &Ground,
+    duals: &Duals<'_>,
     cost_scale: f64,
     control: &Control,
 ) -> Result<Certificate> {
-    let lanes = Lanes::new(y, claim.v, dim);
-    let worst: Vec<Result<f64>> = x
-        .par_chunks(CHUNK * dim)
-        .zip(claim.u.par_chunks(CHUNK))
-        .map(|(points, u)| {
-            control.check()?;
-            Ok(simd::arch().dispatch(MaxViolation {
-                lanes: &lanes,
-                points,
-                u,
-                ground,
-            }))
-        })
-        .collect();
-    let mut max_violation = f64::NEG_INFINITY;
-    for value in worst {
-        max_violation = max_violation.max(value?);
-    }
+    let Duals {
+        points: [x, y],
+        dim,
+        ground,
+        ..
+    } = *duals;
     let cost = |i: usize, j: usize| ground.cost(&x[i * dim..][..dim], &y[j * dim..][..dim]);
+    let carried = claim
+        .rows
+        .iter()
+        .zip(claim.columns)
+        .map(|(&i, &j)| (i as usize, j as usize))
+        .map(|(i, j)| claim.u[i] + claim.v[j] - cost(i, j))
+        .fold(f64::NEG_INFINITY, f64::max);
+    let max_violation = duals.largest_violation(carried, control)?;
     Ok(claim.certificate(cost, max_violation, cost_scale))
 }
 
@@ -132,94 +118,4 @@ pub(crate) fn certify_matrix(
         }
     }
     Ok(claim.certificate(|i, j| costs[i * m + j], max_violation, cost_scale))
-}
-
-/// Targets and their duals, sixteen at a time; unused lanes can violate nothing.
-struct Lanes {
-    dim: usize,
-    points: Vec<f64>,
-    v: Vec<f64>,
-}
-
-impl Lanes {
-    fn new(y: &[f64], v: &[f64], dim: usize) -> Self {
-        let count = v.len().div_ceil(LANES);
-        let mut points = vec![0.0; count * dim * LANES];
-        for (j, point) in y.chunks_exact(dim).enumerate() {
-            for (axis, &coordinate) in point.iter().enumerate() {
-                points[((j / LANES) * dim + axis) * LANES + j % LANES] = coordinate;
-            }
-        }
-        let mut padded = v.to_vec();
-        padded.resize(count * LANES, f64::NEG_INFINITY);
-        Self {
-            dim,
-            points,
-            v: padded,
-        }
-    }
-}
-
-/// The largest violation of some sources, compiled for every instruction set.
-struct MaxViolation<'a> {
-    lanes: &'a Lanes,
-    points: &'a [f64],
-    u: &'a [f64],
-    ground: &'a Ground,
-}
-
-impl WithSimd for MaxViolation<'_> {
-    type Output = f64;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> f64 {
-        let Self {
-            lanes,
-            points,
-            u,
-            ground,
-        } = self;
-        let mut worst = [f64::NEG_INFINITY; LANES];
-        for (point, &u) in points.chunks_exact(lanes.dim).zip(u) {
-            for (block, v) in lanes
-                .points
-                .chunks_exact(lanes.dim * LANES)
-                .zip(lanes.v.chunks_exact(LANES))
-            {
-                let mut cost = [0.0; LANES];
-                for axis in 0..lanes.dim {
-                    let lane = &block[axis * LANES..][..LANES];
-                    let x = point[axis];
-                    match &ground.domain {
-                        Domain::Free => {
-                            for (cost, &y) in cost.iter_mut().zip(lane) {
-                                *cost += (x - y) * (x - y);
-                            }
-                        }
-                        Domain::Periodic(periods) => {
-                            for (cost, &y) in cost.iter_mut().zip(lane) {
-                                let gap = (x - y).abs();
-                                let gap = gap.min(periods[axis] - gap);
-                                *cost += gap * gap;
-                            }
-                        }
-                    }
-                }
-                if ground.metric == Metric::Euclidean {
-                    for cost in &mut cost {
-                        *cost = cost.sqrt();
-                    }
-                }
-                for ((worst, &cost), &v) in worst.iter_mut().zip(&cost).zip(v) {
-                    let violation = u + v - cost;
-                    *worst = if violation > *worst {
-                        violation
-                    } else {
-                        *worst
-                    };
-                }
-            }
-        }
-        worst.into_iter().fold(f64::NEG_INFINITY, f64::max)
-    }
 }

@@ -1,5 +1,6 @@
 //! What a pair of points costs.
 
+use super::auction::Outcome;
 use crate::{Control, Error, Result};
 
 /// Distance between two points that the cost is made of.
@@ -65,6 +66,10 @@ pub(crate) trait Cost: Sync {
         per_target: usize,
         control: &Control,
     ) -> Result<Vec<Pair>>;
+
+    /// A matching with prices for problems of equal sizes and masses, where there is a fast way
+    /// to one.
+    fn auction(&self, control: &Control) -> Result<Option<Outcome>>;
 
     /// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every
     /// source, in the order of the sources; empty exactly if there is none.

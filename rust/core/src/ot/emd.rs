@@ -2,13 +2,17 @@
 
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, Ground};
+use super::auction::{Outcome, auction};
+use super::blocks::Blocks;
 use super::candidates::{merge, nearest};
 use super::certify::{Certificate, Claim, certify_matrix, certify_points};
 use super::cost::{Cost, Metric, Pair};
+use super::frame::Frame;
+use super::ground::Ground;
 use super::masses::Masses;
 use super::pricing;
 use super::solve::{Basis, Solution, Start, solve};
+use super::violation::Duals;
 use crate::domain::Domain;
 use crate::{Control, Error, Result};
 
@@ -43,8 +47,9 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub struct WarmStart {
     order: [Vec<u32>; 2],
-    /// The points as they were solved: row-major in input order.
+    /// The points in the frame they were solved in: row-major in input order.
     points: [Vec<f64>; 2],
+    frame: Frame,
     dim: usize,
     ground: Ground,
     masses: Masses,
@@ -99,13 +104,20 @@ pub fn emd(
             got: scale,
         });
     }
-    let shift = Shift::new(&points, dim, &ground);
-    let centred = shift.apply(&points, dim);
-
-    let warm_start = warm_start.filter(|warm| warm.fits(problem, &ground, &points));
+    let warm_start = warm_start.filter(|warm| warm.is_alike(problem, &ground, &points));
+    // A frame that is kept keeps the duals what they were.
+    let kept = warm_start.map(|warm| (warm, warm.frame.apply(&points)));
+    let (warm_start, frame, framed) = match kept {
+        Some((warm, framed)) if warm.is_near(&framed) => (Some(warm), warm.frame.clone(), framed),
+        _ => {
+            let frame = Frame::new(&points, dim, &ground, problem.masses);
+            let framed = frame.apply(&points);
+            (None, frame, framed)
+        }
+    };
     let cost = match warm_start {
-        Some(warm) => PointCost::with_order(&centred, dim, &ground, &warm.order),
-        None => PointCost::new(&centred, dim, &ground),
+        Some(warm) => PointCost::with_order(&framed, dim, &ground, &warm.order),
+        None => PointCost::new(&framed, dim, &ground),
     };
     let ordered = cost.ordered_masses(problem.masses);
     let start = warm_start.map_or(Start::Cold, |warm| {
@@ -128,7 +140,12 @@ pub fn emd(
     let order = [cost.x.order.clone(), cost.y.order.clone()];
     let mut u = scatter(&basis.u, &order[0]);
     let mut v = scatter(&basis.v, &order[1]);
-    shift.undo(&centred, dim, &mut u, &mut v);
+    for (side, duals) in [&mut u, &mut v].into_iter().enumerate() {
+        let terms = frame.separable_terms(side, &points, &framed);
+        for (dual, term) in duals.iter_mut().zip(terms) {
+            *dual += term;
+        }
+    }
     let entries = entries(&basis, &order);
     let plan = certified(
         entries,
@@ -139,19 +156,22 @@ pub fn emd(
         rounds,
         warm_start.is_some(),
         |claim| {
-            certify_points(
-                claim,
-                (&points[0], &points[1]),
+            let duals = Duals {
+                points: &points,
+                framed: &framed,
+                order: &order,
+                frame: &frame,
+                values: [claim.u, claim.v],
                 dim,
-                &ground,
-                scale,
-                control,
-            )
+                ground: &ground,
+            };
+            certify_points(claim, &duals, scale, control)
         },
     )?;
     let warm = WarmStart {
         order,
-        points,
+        points: framed,
+        frame,
         dim,
         ground,
         masses: ordered,
@@ -325,12 +345,21 @@ fn cost_scale(points: &[Vec<f64>; 2], dim: usize, ground: &Ground) -> f64 {
 }
 
 impl WarmStart {
-    /// Whether this start belongs to a problem of the same kind whose points are near.
-    fn fits(&self, problem: &PointProblem<'_>, ground: &Ground, points: &[Vec<f64>; 2]) -> bool {
+    /// Whether this start belongs to a problem of the same kind.
+    fn is_alike(
+        &self,
+        problem: &PointProblem<'_>,
+        ground: &Ground,
+        points: &[Vec<f64>; 2],
+    ) -> bool {
         self.dim == problem.dim
             && self.ground == *ground
             && (0..2).all(|side| self.points[side].len() == points[side].len())
-            && self.root_mean_square_move(points) <= WARM_RANGE * self.reach
+    }
+
+    /// Whether the points, in the frame of this start, have moved little enough.
+    fn is_near(&self, framed: &[Vec<f64>; 2]) -> bool {
+        self.root_mean_square_move(framed) <= WARM_RANGE * self.reach
     }
 
     /// Root of the mean squared move of the side that moved more, relative to the other side.
@@ -349,65 +378,6 @@ impl WarmStart {
                 (total / count as f64).sqrt()
             })
             .fold(0.0, f64::max)
-    }
-}
-
-/// The shift of both clouds to mean zero.
-///
-/// With `x' = x - p`, `y' = y - q` and `D = p - q`,
-/// `|x - y|^2 = |x' - y'|^2 + (2 x'.D + |D|^2) - 2 y'.D`: the costs differ by terms of one side
-/// alone, so the plan is the same, but the costs are smaller and neighbours are candidates.
-struct Shift {
-    centres: Option<[Vec<f64>; 2]>,
-}
-
-impl Shift {
-    fn new(points: &[Vec<f64>; 2], dim: usize, ground: &Ground) -> Self {
-        if ground.metric != Metric::SqEuclidean || ground.domain != Domain::Free {
-            return Self { centres: None };
-        }
-        let mean = |side: &[f64]| -> Vec<f64> {
-            let count = (side.len() / dim) as f64;
-            (0..dim)
-                .map(|axis| side.iter().skip(axis).step_by(dim).map(|x| x / count).sum())
-                .collect()
-        };
-        Self {
-            centres: Some([mean(&points[0]), mean(&points[1])]),
-        }
-    }
-
-    fn apply(&self, points: &[Vec<f64>; 2], dim: usize) -> [Vec<f64>; 2] {
-        let Some(centres) = &self.centres else {
-            return points.clone();
-        };
-        let shifted = |side: usize| -> Vec<f64> {
-            points[side]
-                .chunks_exact(dim)
-                .flat_map(|point| {
-                    point
-                        .iter()
-                        .zip(&centres[side])
-                        .map(|(x, centre)| x - centre)
-                })
-                .collect()
-        };
-        [shifted(0), shifted(1)]
-    }
-
-    /// Turn duals of the centred problem into duals of the problem itself.
-    fn undo(&self, centred: &[Vec<f64>; 2], dim: usize, u: &mut [f64], v: &mut [f64]) {
-        let Some([p, q]) = &self.centres else { return };
-        let difference: Vec<f64> = p.iter().zip(q).map(|(p, q)| p - q).collect();
-        let dot =
-            |point: &[f64]| -> f64 { point.iter().zip(&difference).map(|(x, d)| x * d).sum() };
-        let square = dot(&difference);
-        for (u, x) in u.iter_mut().zip(centred[0].chunks_exact(dim)) {
-            *u += 2.0 * dot(x) + square;
-        }
-        for (v, y) in v.iter_mut().zip(centred[1].chunks_exact(dim)) {
-            *v -= 2.0 * dot(y);
-        }
     }
 }
 
@@ -507,6 +477,10 @@ impl Cost for PointCost<'_> {
         let forward = nearest(&self.x, &self.y, self.ground, per_source, control)?;
         let backward = nearest(&self.y, &self.x, self.ground, per_target, control)?;
         Ok(merge(forward, backward))
+    }
+
+    fn auction(&self, control: &Control) -> Result<Option<Outcome>> {
+        auction(&self.x, &self.y, self.ground, control).map(Some)
     }
 
     fn violations(
@@ -620,6 +594,10 @@ impl Cost for MatrixCost<'_> {
             Self::k_best(self.n, per_target, f64::INFINITY, |i| self.cost(i, j))
         })?;
         Ok(merge(by_source, by_target))
+    }
+
+    fn auction(&self, _: &Control) -> Result<Option<Outcome>> {
+        Ok(None)
     }
 
     fn violations(

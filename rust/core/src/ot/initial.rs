@@ -18,10 +18,16 @@ pub(crate) fn greedy(
         .map(|&(i, j)| (key(i as usize, j as usize), (i, j)))
         .collect();
     ranked.sort_unstable();
+    let ranked: Vec<Pair> = ranked.into_iter().map(|(_, pair)| pair).collect();
+    complete(masses, &ranked)
+}
+
+/// Fill these pairs in their order, then what is left in the order of the places.
+pub(crate) fn complete(masses: &Masses, pairs: &[Pair]) -> Vec<BasicArc> {
     let mut supply = masses.a.clone();
     let mut demand = masses.b.clone();
     let mut plan = Vec::with_capacity(supply.len() + demand.len());
-    for (_, (i, j)) in ranked {
+    for &(i, j) in pairs {
         ship(&mut plan, &mut supply, &mut demand, i as usize, j as usize);
     }
     // What is left: both orders keep near points together, so that the north-west corner rule

@@ -40,6 +40,12 @@ impl Masses {
         })
     }
 
+    /// Whether every source and every target has one unit: plans are then matchings.
+    #[must_use]
+    pub fn are_one_unit(&self) -> bool {
+        self.a.iter().chain(&self.b).all(|&units| units == 1)
+    }
+
     /// Masses `a` and `b`; totals that differ by rounding (1e-8 relative) are made equal to the
     /// total of `a`.
     ///

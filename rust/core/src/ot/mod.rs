@@ -10,28 +10,38 @@
 //! |---|---|
 //! | [`masses`] | marginals as integers with equal totals |
 //! | [`cost`] | what a pair costs, and how the costs are rounded to integers |
+//! | `ground` | metric and domain of point problems |
+//! | `frame` | coordinates in which nearest neighbours are partners |
+//! | `symmetric` | functions of small symmetric matrices |
 //! | `blocks` | points in kd order, in blocks with bounding boxes |
 //! | `candidates` | a sparse set of arcs that is likely to hold the optimal plan |
+//! | `auction` | a matching and duals that are nearly optimal, for equal masses |
 //! | `initial` | a feasible plan to start from |
 //! | `simplex` | the primal network simplex on the candidate arcs |
 //! | `pricing` | all pairs that the duals violate, found without visiting all pairs |
 //! | `solve` | column generation: simplex and pricing in turn until no pair is violated |
 //! | [`certify`] | a proof of optimality that trusts nothing of the above |
+//! | `violation` | the largest violation over all pairs of points, for the certificate |
 //! | [`mod@emd`] | the public functions, warm starts, batches |
 //!
 //! Costs and masses are integers inside the simplex, so that there are no tolerances, no cycling
 //! (the tree is kept strongly feasible) and the same plan on every machine.
 
+mod auction;
 mod blocks;
 mod candidates;
 pub mod certify;
 pub mod cost;
 pub mod emd;
+mod frame;
+mod ground;
 mod initial;
 pub mod masses;
 mod pricing;
 mod simplex;
 mod solve;
+mod symmetric;
+mod violation;
 
 pub use certify::Certificate;
 pub use cost::Metric;

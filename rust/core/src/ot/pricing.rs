@@ -6,9 +6,10 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, BoundingBox, Ground, LANES};
+use super::blocks::{Blocks, LANES, Values, bits, mask};
 use super::candidates::KBest;
 use super::cost::Pair;
+use super::ground::Ground;
 use crate::{Control, Result, simd};
 
 /// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every source,
@@ -26,11 +27,8 @@ pub(crate) fn violations(
         x,
         y,
         ground,
-        source_leaves: x.leaves(),
-        target_leaves: y.leaves(),
         u,
-        v: y.padded(v, f64::NEG_INFINITY),
-        maxima: y.node_maxima(v),
+        v: Values::new(v),
         tolerance,
         per_source,
     };
@@ -70,12 +68,8 @@ struct Pricing<'a> {
     x: &'a Blocks,
     y: &'a Blocks,
     ground: &'a Ground,
-    source_leaves: Vec<u32>,
-    target_leaves: Vec<u32>,
     u: &'a [f64],
-    /// Padded to full blocks: unused lanes violate nothing.
-    v: Vec<f64>,
-    maxima: Vec<f64>,
+    v: Values,
     tolerance: f64,
     per_source: usize,
 }
@@ -95,44 +89,42 @@ impl Pricing<'_> {
         let largest = u[places.clone()]
             .iter()
             .fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        let bounds = x.node_box(self.source_leaves[block] as usize);
         let mut near = Vec::new();
-        y.search(
-            &bounds,
-            &self.maxima,
+        y.search::<false, _>(
+            &x.block_box(block),
+            &self.v,
             ground,
             &mut near,
             #[inline(always)]
             |_| largest - tolerance,
             Vec::push,
         );
+        let mut limits = [f64::NEG_INFINITY; LANES];
+        for (limit, &u) in limits.iter_mut().zip(&u[places.clone()]) {
+            *limit = u - tolerance;
+        }
+        let mut worst: [KBest; LANES] = std::array::from_fn(|_| KBest::new(self.per_source));
+        for target in near {
+            let least = x.lane_least_costs(block, &y.block_box(target), ground);
+            let reach = self.v.block_maximum(target);
+            let open = mask(|lane| least[lane] - reach < limits[lane]);
+            for lane in bits(open) {
+                let costs = y.lane_costs(x.point(places.start + lane), target, ground);
+                let values = self.v.of_block(target);
+                let limit = limits[lane];
+                let violated = mask(|lane| costs[lane] - values[lane] < limit);
+                for other in bits(violated) {
+                    worst[lane].offer(
+                        costs[other] - values[other],
+                        (target * LANES + other) as u32,
+                    );
+                }
+            }
+        }
         let mut pairs = Vec::new();
-        let mut worst = KBest::new(self.per_source);
-        for i in places {
-            self.of_source(i, &near, &mut worst);
+        for (i, worst) in places.zip(&worst) {
             pairs.extend(worst.entries.iter().map(|&(_, j)| (i as u32, j)));
         }
         pairs
-    }
-
-    #[inline(always)]
-    fn of_source(&self, i: usize, near: &[usize], worst: &mut KBest) {
-        worst.entries.clear();
-        let point = self.x.point(i);
-        let query = BoundingBox::point(point);
-        let limit = self.u[i] - self.tolerance;
-        for &block in near {
-            let node = self.target_leaves[block] as usize;
-            let least = self.y.node_box(node).least_cost(&query, self.ground) - self.maxima[node];
-            if least >= worst.worst().min(limit) {
-                continue;
-            }
-            let first = block * LANES;
-            let mut reduced = self.y.lane_costs(point, block, self.ground);
-            for (reduced, &v) in reduced.iter_mut().zip(&self.v[first..first + LANES]) {
-                *reduced -= v;
-            }
-            worst.offer(&reduced, first as u32, limit);
-        }
     }
 }

@@ -1,7 +1,8 @@
 //! Column generation: the simplex on a few arcs, then all pairs priced, until none is violated.
 
+use super::auction::Outcome;
 use super::cost::{Cost, FixedPoint, Pair};
-use super::initial::greedy;
+use super::initial::{complete, greedy};
 use super::masses::Masses;
 use super::simplex::{BasicArc, Simplex};
 use crate::{Control, Error, Result};
@@ -116,6 +117,11 @@ fn started(
             )
         }
         Start::Cold => {
+            if masses.are_one_unit()
+                && let Some(outcome) = cost.auction(control)?
+            {
+                return Ok(matched(cost, masses, outcome, fixed));
+            }
             let pairs = cost.cheapest(CHEAPEST.0, CHEAPEST.1, control)?;
             let plan = greedy(masses, &pairs, integer_cost);
             let mut cheapest = vec![i64::MAX; n + m];
@@ -132,6 +138,22 @@ fn started(
     };
     simplex.add_arcs(&pairs, integer_cost);
     Ok(simplex)
+}
+
+/// The simplex at the end of an auction: every matched pair hangs on the root by itself.
+fn matched(cost: &impl Cost, masses: &Masses, outcome: Outcome, fixed: FixedPoint) -> Simplex {
+    let (n, m) = (cost.sources(), cost.targets());
+    let Outcome {
+        matching,
+        prices,
+        pairs,
+    } = outcome;
+    let integer_cost = |i: usize, j: usize| fixed.encode(cost.cost(i, j));
+    let plan = complete(masses, &matching);
+    let hanging = (0..m).map(|j| ((n + j) as u32, fixed.encode_signed(prices[j])));
+    let mut simplex = Simplex::new(n, m, &plan, hanging, integer_cost);
+    simplex.add_arcs(&pairs, integer_cost);
+    simplex
 }
 
 /// The potential that a node has by the duals of a basis.

@@ -1,0 +1,88 @@
+//! The geometry of a cost: metric and domain.
+
+use crate::domain::{Domain, wrap};
+
+use super::blocks::LANES;
+use super::cost::Metric;
+
+/// The geometry of a cost: metric and domain.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Ground {
+    pub(crate) metric: Metric,
+    pub(crate) domain: Domain,
+}
+
+impl Ground {
+    /// Period of an axis; infinite in free space.
+    #[inline(always)]
+    pub(crate) fn period(&self, axis: usize) -> f64 {
+        match &self.domain {
+            Domain::Free => f64::INFINITY,
+            Domain::Periodic(periods) => periods[axis],
+        }
+    }
+
+    /// Take coordinates (row-major, dimension `dim`) to their representatives in the box.
+    pub(crate) fn wrap_all(&self, points: &mut [f64], dim: usize) {
+        if let Domain::Periodic(periods) = &self.domain {
+            for point in points.chunks_exact_mut(dim) {
+                for (x, &period) in point.iter_mut().zip(periods) {
+                    *x = wrap(*x, period);
+                }
+            }
+        }
+    }
+
+    /// Cost of two points.
+    pub(crate) fn cost(&self, x: &[f64], y: &[f64]) -> f64 {
+        let mut squared = 0.0;
+        for (axis, (&x, &y)) in x.iter().zip(y).enumerate() {
+            let gap = shortest((x - y).abs(), self.period(axis));
+            squared += gap * gap;
+        }
+        self.metric.of_squared(squared)
+    }
+
+    /// Add the square of a distance along `axis` to every lane, `gap` being the plain one and
+    /// `behind` the one that passes the end of the period.
+    #[inline(always)]
+    pub(crate) fn add_squares(
+        &self,
+        axis: usize,
+        sums: &mut [f64; LANES],
+        gap: impl Fn(usize) -> f64,
+        behind: impl Fn(usize, f64) -> f64,
+    ) {
+        match &self.domain {
+            Domain::Free => {
+                for (lane, sum) in sums.iter_mut().enumerate() {
+                    let gap = gap(lane);
+                    *sum += gap * gap;
+                }
+            }
+            Domain::Periodic(periods) => {
+                let period = periods[axis];
+                for (lane, sum) in sums.iter_mut().enumerate() {
+                    let gap = gap(lane).min(behind(lane, period));
+                    *sum += gap * gap;
+                }
+            }
+        }
+    }
+
+    /// Turn squared distances into costs.
+    #[inline(always)]
+    pub(crate) fn finish(&self, squared: &mut [f64; LANES]) {
+        if self.metric == Metric::Euclidean {
+            for cost in squared {
+                *cost = cost.sqrt();
+            }
+        }
+    }
+}
+
+/// Distance on one axis: the shorter way round.
+#[inline(always)]
+fn shortest(distance: f64, period: f64) -> f64 {
+    distance.min(period - distance)
+}
