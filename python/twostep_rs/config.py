@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -73,6 +74,16 @@ class StageOneConfig:
     times_scale: float = 1.0
     equal_times: float = 0.5
 
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "steps", "batch"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("learning_rate", "clip", "weighting_offset", "times_scale"):
+            _positive(name, getattr(self, name))
+        for name in ("jitter", "weighting_power"):
+            _at_least(name, getattr(self, name), 0.0)
+        for name in ("ema", "equal_times"):
+            _share(name, getattr(self, name))
+
 
 @dataclass(frozen=True)
 class StageTwoConfig:
@@ -117,6 +128,15 @@ class StageTwoConfig:
     learning_rate: float = 1e-3
     ema: float = 0.999
     clip: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("width", "depth", "steps", "batch", "batch_period", "refresh"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("learning_rate", "clip", "alpha"):
+            _positive(name, getattr(self, name))
+        for name in ("jitter", "residual_weight"):
+            _at_least(name, getattr(self, name), 0.0)
+        _share("ema", self.ema)
 
 
 @dataclass(frozen=True)
@@ -182,9 +202,19 @@ class Config:
             _at_least("threads", self.threads, 1)
 
 
-def _at_least(name: str, value: int, low: int) -> None:
-    if value < low:
+def _at_least(name: str, value: float, low: float) -> None:
+    if not low <= value < math.inf:
         raise ConfigError(f"{name}: expected at least {low}, got {value}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not 0.0 < value < math.inf:
+        raise ConfigError(f"{name}: expected a positive number, got {value}")
+
+
+def _share(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(f"{name}: expected a number from 0 to 1, got {value}")
 
 
 def _distinct(name: str, values: tuple[object, ...]) -> None:

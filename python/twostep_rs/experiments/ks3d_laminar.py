@@ -50,8 +50,8 @@ def config(preset: Preset) -> Config:
             experiment=NAME,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(steps=2_000, batch=2_048),
-            stage_2=StageTwoConfig(steps=200),
+            stage_1=StageOneConfig(steps=6_000, batch=512),
+            stage_2=StageTwoConfig(steps=300, batch=1_000, ema=0.99),
             evaluation=EvaluationConfig(
                 parameters=(20.0, 60.0, 100.0, 140.0, 200.0),
                 references=2,
@@ -65,8 +65,17 @@ def config(preset: Preset) -> Config:
             experiment=NAME,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(method="meanflow", coupling="paired", head="plain"),
-            stage_2=StageTwoConfig(head="plain", batch=1_500, refresh=50),
+            stage_1=StageOneConfig(method="meanflow", head="plain", jitter=0.0),
+            stage_2=StageTwoConfig(
+                head="plain",
+                jitter=0.0,
+                inputs="position",
+                source="prior",
+                batch=1_500,
+                batch_period=50,
+                refresh=50,
+                debias=False,
+            ),
             evaluation=evaluation,
         )
     return Config(experiment=NAME, simulation=simulation, evaluation=evaluation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -46,7 +47,8 @@ class CheckpointFile:
                 os.fsync(file.fileno())
             partial.replace(self.path)
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
-            partial.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                partial.unlink()
             raise RunDirectoryError(f"{self.path}: cannot be written ({error})") from error
         self._last = time.monotonic()
 

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from twostep_rs.models.features import Scaling, TimeFeatures
+from twostep_rs.models.meanflow import AverageVelocity, Tangent, generate
+
+SCALING = Scaling((0.3, -0.2, 0.1), (1.5, 0.7, 1.0), (15.0, 150.0))
+
+
+@pytest.fixture(params=["plain", "affine"])
+def net(request):
+    torch.manual_seed(0)
+    return AverageVelocity(SCALING, width=16, depth=3, head=request.param).double()
+
+
+def inputs(n=7):
+    torch.manual_seed(1)
+    z, t = torch.randn(n, 3).double(), torch.rand(n, 1).double()
+    parameter = 15.0 + 135.0 * torch.rand(n, 1).double()
+    return z, t, 0.5 * t, parameter
+
+
+def direction(n=7):
+    torch.manual_seed(2)
+    return Tangent(torch.randn(n, 3).double(), torch.ones(n, 1).double(), torch.rand(n, 1).double())
+
+
+def test_tangent_equals_central_differences_in_float64(net):
+    z, t, h, parameter = inputs()
+    along = direction()
+    step = 1e-5
+    ends = [
+        net(z + s * along.z, t + s * along.t, h + s * along.h, parameter) for s in (step, -step)
+    ]
+    numeric = (ends[0] - ends[1]) / (2 * step)
+    found = net.tangent(z, t, h, parameter, None, along)
+    torch.testing.assert_close(found, numeric, rtol=1e-7, atol=1e-8)
+
+
+def test_tangent_equals_the_generic_jacobian_vector_product(net):
+    z, t, h, parameter = inputs()
+    along = direction()
+    seen = parameter.flip(0)
+    _, expected = torch.func.jvp(
+        lambda z, t, h: net(z, t, h, parameter, seen), (z, t, h), tuple(along)
+    )
+    found = net.tangent(z, t, h, parameter, seen, along)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_tangent_carries_no_gradient(net):
+    assert not net.tangent(*inputs(), None, direction()).requires_grad
+
+
+def test_time_features_have_their_slope():
+    t = torch.rand(5, 1).double()
+    features = TimeFeatures()
+    _, expected = torch.func.jvp(features, (t,), (torch.ones_like(t),))
+    torch.testing.assert_close(features.tangent(t), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_affine_head_is_affine_beyond_the_range_of_training():
+    torch.manual_seed(0)
+    net = AverageVelocity(SCALING, width=16, depth=2, head="affine").double()
+    z, t, h, _ = inputs()
+    u = [net(z, t, h, torch.full_like(t, sigma)) for sigma in (150.0, 200.0, 250.0)]
+    torch.testing.assert_close(u[2] - u[1], u[1] - u[0], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("evaluations", [1, 3])
+def test_generate_is_exact_for_a_constant_velocity(evaluations):
+    def constant(z, t, h, parameter):
+        return torch.ones_like(z) * torch.tensor([2.0, 0.0, -1.0])
+
+    source = torch.randn(4, 3)
+    found = generate(constant, source, torch.ones(4, 1), evaluations=evaluations)
+    torch.testing.assert_close(found, source - torch.tensor([2.0, 0.0, -1.0]))

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from training_problem import STAGE_1, STAGE_2, Shift, clouds, unpaired
+from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
+from twostep_rs.models.meanflow import generate
+from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training.checkpoint import CheckpointFile
+from twostep_rs.training.data import TrainingData
+
+DATA = TrainingData.from_clouds(clouds())
+
+
+def weights(net):
+    return torch.cat([tensor.flatten() for tensor in net.state_dict().values()])
+
+
+class KilledError(Exception):
+    pass
+
+
+def killed_at(step):
+    def progress(done, _):
+        if done == step:
+            raise KilledError
+
+    return progress
+
+
+def run_stage_1(config=STAGE_1, **options):
+    return stage_1.train(DATA, config, seed=0, **options)
+
+
+@pytest.fixture(scope="module")
+def first():
+    return run_stage_1()
+
+
+def run_stage_2(first, config=STAGE_2, **options):
+    return stage_2.train(first, DATA, config, seed=0, prior=Shift().prior, **options)
+
+
+@pytest.mark.parametrize(
+    ("method", "coupling"), [("meanflow", "paired"), ("imf", "paired"), ("imf", "exact")]
+)
+def test_stage_1_learns_a_shift_and_extrapolates_it(method, coupling):
+    config = replace(
+        STAGE_1, width=32, steps=500, batch=128, method=method, coupling=coupling, ema=0.99
+    )
+    net = run_stage_1(config)
+    source = torch.from_numpy(Shift().prior(500, 99)).float()
+    for parameter, tolerance in ((1.0, 0.15), (3.0, 0.15), (5.0, 0.3)):
+        target = generate(net, source, torch.full((500, 1), parameter))
+        moved = target - source - torch.tensor([parameter, 0.0])
+        assert moved.square().mean().sqrt() < tolerance
+
+
+def test_stage_2_corrects_a_wrong_stage_1():
+    """Stage I moves too far by (0.5, -0.5); without noise the corrector takes that back."""
+
+    class Wrong(torch.nn.Module):
+        def forward(self, z, t, h, parameter):
+            return -torch.cat([parameter + 0.5, torch.full_like(parameter, -0.5)], dim=1)
+
+    config = replace(STAGE_2, width=32, steps=300, batch=100, batch_period=5, refresh=5, ema=0.9)
+    wrong = Wrong()
+    net = stage_2.train(wrong, DATA, replace(config, learning_rate=5e-3), seed=0)
+    source = torch.from_numpy(Shift().prior(2000, 99)).float()
+    for parameter in (1.0, 2.5, 4.0):
+        column = torch.full((2000, 1), parameter)
+        x = generate(wrong, source, column)
+        correction = (net(x, source, column) - x).mean(0)
+        torch.testing.assert_close(correction, torch.tensor([-0.5, 0.5]), rtol=0, atol=0.08)
+
+
+@pytest.mark.parametrize("step", [1, 17, 30])
+def test_stage_1_resumes_to_the_same_bits(tmp_path, step):
+    path = tmp_path / "stage_1.ckpt"
+    with pytest.raises(KilledError):
+        run_stage_1(checkpoint=CheckpointFile(path, 0.0), progress=killed_at(step))
+    resumed = run_stage_1(checkpoint=CheckpointFile(path, 0.0))
+    assert torch.equal(weights(resumed), weights(run_stage_1()))
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6, 8, 12])
+@pytest.mark.parametrize("change", [{}, {"debias": False, "source": "prior", "inputs": "position"}])
+def test_stage_2_resumes_to_the_same_bits(first, tmp_path, step, change):
+    config = replace(STAGE_2, **change)
+    path = tmp_path / "stage_2.ckpt"
+    with pytest.raises(KilledError):
+        run_stage_2(first, config, checkpoint=CheckpointFile(path, 0.0), progress=killed_at(step))
+    resumed = run_stage_2(first, config, checkpoint=CheckpointFile(path, 0.0))
+    assert torch.equal(weights(resumed), weights(run_stage_2(first, config)))
+
+
+def test_one_seed_fixes_everything_and_another_changes_it(first):
+    assert torch.equal(weights(run_stage_1()), weights(first))
+    other = stage_1.train(DATA, STAGE_1, seed=1)
+    assert not torch.equal(weights(other), weights(first))
+
+
+def test_the_global_generator_of_torch_is_left_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    run_stage_1()
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "other"])
+def test_a_checkpoint_that_does_not_belong_is_refused_and_kept(tmp_path, damage):
+    path = tmp_path / "stage_1.ckpt"
+    with pytest.raises(KilledError):
+        run_stage_1(checkpoint=CheckpointFile(path, 0.0), progress=killed_at(3))
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "foreign":
+        torch.save({"weights": torch.zeros(3)}, path)
+    before = path.read_bytes()
+    config = replace(STAGE_1, learning_rate=1e-4) if damage == "other" else STAGE_1
+    with pytest.raises(FileFormatError, match=r"stage_1\.ckpt"):
+        run_stage_1(config, checkpoint=CheckpointFile(path, 0.0))
+    assert path.read_bytes() == before
+
+
+def test_a_loss_that_overflows_is_an_error():
+    with pytest.raises(ConvergenceError, match="loss: expected a finite number"):
+        run_stage_1(replace(STAGE_1, learning_rate=1e30, clip=1e30))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.parametrize("device", ["cuda", "nonsense"])
+def test_a_device_that_is_not_there_is_an_error(device):
+    with pytest.raises(DeviceError, match=f"device: expected one that is there, got '{device}'"):
+        run_stage_1(device=device)
+
+
+def test_logged_rows_have_steps_and_seconds(first):
+    rows = []
+    run_stage_2(first, log=rows.append)
+    assert [row["step"] for row in rows] == list(range(1, 13))
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    assert rows[-1]["seconds_couplings"] > 0.0
+
+
+def test_paired_training_needs_paired_data():
+    data = TrainingData.from_clouds(unpaired(clouds()))
+    with pytest.raises(InputError, match="coupling: expected 'independent' or 'exact'"):
+        stage_1.train(data, STAGE_1, seed=0)
+    stage_1.train(data, replace(STAGE_1, coupling="independent"), seed=0)
+
+
+def test_a_batch_larger_than_the_clouds_is_an_error(first):
+    with pytest.raises(InputError, match=r"stage_2\.batch: expected at most the 200 particles"):
+        run_stage_2(first, replace(STAGE_2, batch=201))
+
+
+def test_exact_coupling_lowers_the_cost_and_keeps_the_rows():
+    data = TrainingData.from_clouds(unpaired(clouds()))
+    coupled = data.coupled("exact")
+    costs = [(d.source - d.target).square().sum() for d in (data, coupled)]
+    assert costs[1] < 0.7 * costs[0]
+    rows = [np.sort(d.target.numpy(), axis=1) for d in (data, coupled)]
+    np.testing.assert_array_equal(*rows)
