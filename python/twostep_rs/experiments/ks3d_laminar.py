@@ -65,8 +65,19 @@ def config(preset: Preset) -> Config:
             experiment=NAME,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(method="meanflow", coupling="paired", head="plain"),
-            stage_2=StageTwoConfig(head="plain", batch=1_500, refresh=50),
+            stage_1=StageOneConfig(
+                method="meanflow", head="plain", jitter=0.0, times="logit-normal"
+            ),
+            stage_2=StageTwoConfig(
+                head="plain",
+                jitter=0.0,
+                inputs="position",
+                source="prior",
+                batch=1_500,
+                batch_period=50,
+                refresh=50,
+                debias=False,
+            ),
             evaluation=evaluation,
         )
     return Config(experiment=NAME, simulation=simulation, evaluation=evaluation)
