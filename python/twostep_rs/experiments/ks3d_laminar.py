@@ -65,7 +65,9 @@ def config(preset: Preset) -> Config:
             experiment=NAME,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(method="meanflow", head="plain", jitter=0.0),
+            stage_1=StageOneConfig(
+                method="meanflow", head="plain", jitter=0.0, times="logit-normal"
+            ),
             stage_2=StageTwoConfig(
                 head="plain",
                 jitter=0.0,

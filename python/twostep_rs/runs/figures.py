@@ -82,9 +82,7 @@ def w2_curve(
             chosen = select(rows, kind)
             for axes in (above, below):
                 _shade(axes, training_parameters)
-                axes.set_yscale("log")
-                for ticks in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-                    ticks(_PlainLogFormatter())
+                _log_scale(axes)
             _distances(above, chosen)
             if printed and kind.box == "joint":
                 _printed(above, printed)
@@ -172,8 +170,14 @@ def losses(metrics: Sequence[Mapping[str, Any]]) -> Figure:
                 axes.plot(steps, values, color=color, alpha=0.3, linewidth=0.8)
                 axes.plot(*_running_mean(steps, values), color=color)
                 if (values > 0).all():
-                    axes.set_yscale("log")
+                    _log_scale(axes)
     return figure
+
+
+def _log_scale(axes: Axes) -> None:
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(_PlainLogFormatter())
+    axes.yaxis.set_minor_formatter(_PlainLogFormatter())
 
 
 def _shade(axes: Axes, training_parameters: Sequence[float]) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from twostep_rs import config as configuration
 from twostep_rs._scalars import as_real
+from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import DtypeError, InputError
 from twostep_rs.systems import Cloud, System
 from twostep_rs.training import stage_1, stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.model import TwoStepModel
-from twostep_rs.training.seeds import derive
 
 if TYPE_CHECKING:
     from twostep_rs.config import Config
@@ -96,7 +96,7 @@ def _clouds(
     if len(chosen) == 0:
         raise InputError("parameters: expected at least one, got none")
     # One seed for all parameters: clouds that share their source share its fluctuations too.
-    seed = derive(config.seed, "clouds")
+    seed = cloud_seed(config.seed, Purpose.TRAINING)
     n = config.simulation.particles
     return {
         value: system.simulate(value, n=n, seed=seed)

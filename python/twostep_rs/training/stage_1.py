@@ -15,6 +15,7 @@ from twostep_rs.training.fingerprint import fingerprint
 from twostep_rs.training.jitter import jittered
 from twostep_rs.training.optimizer import Optimizer
 from twostep_rs.training.seeds import derive, generator
+from twostep_rs.training.threads import threads_for
 from twostep_rs.training.times import draw_times
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def train(
         ConvergenceError: the loss is not finite any more.
     """
     training = _Training(data, config, seed, resolve_device(device), threads)
-    loop.run(training, config.steps, checkpoint=checkpoint, progress=progress, log=log)
+    with threads_for(config.batch):
+        loop.run(training, config.steps, checkpoint=checkpoint, progress=progress, log=log)
     return training.optimizer.average.eval()
 
 

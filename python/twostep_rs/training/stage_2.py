@@ -23,6 +23,7 @@ from twostep_rs.training.fingerprint import fingerprint, weights_hash
 from twostep_rs.training.jitter import jittered
 from twostep_rs.training.optimizer import Optimizer
 from twostep_rs.training.seeds import derive, generator
+from twostep_rs.training.threads import threads_for
 
 if TYPE_CHECKING:
     from twostep_rs.config import StageTwoConfig
@@ -76,7 +77,8 @@ def train(
         ConvergenceError: the loss is not finite any more.
     """
     training = _Training(stage_1, data, config, seed, resolve_device(device), prior, threads)
-    loop.run(training, config.steps, checkpoint=checkpoint, progress=progress, log=log)
+    with threads_for(len(data.parameters) * config.batch):
+        loop.run(training, config.steps, checkpoint=checkpoint, progress=progress, log=log)
     return training.optimizer.average.eval()
 
 

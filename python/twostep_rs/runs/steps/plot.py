@@ -61,10 +61,16 @@ def projection(parameter: float) -> str:
 
 
 def _save(run: RunDirectory, name: str, figure: Figure) -> None:
-    # The layout costs as much as the drawing; both files can share it.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
+    # savefig would lay out and draw each file twice; that is most of the time of this step.
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for kind in ("png", "pdf"):
+    for kind, write in (
+        ("png", FigureCanvasAgg(figure).print_png),
+        ("pdf", FigureCanvasPdf(figure).print_pdf),
+    ):
         buffer = io.BytesIO()
-        figure.savefig(buffer, format=kind)
+        write(buffer)
         write_atomically(run.figures / f"{name}.{kind}", buffer.getvalue())

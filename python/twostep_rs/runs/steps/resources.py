@@ -6,7 +6,6 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING
 
-from twostep_rs.errors import DeviceError
 from twostep_rs.threads import set_num_threads
 
 if TYPE_CHECKING:
@@ -21,15 +20,9 @@ def require_device(device: str) -> None:
     """
     if device == "cpu":  # spares those without networks the import of torch
         return
-    import torch
+    from twostep_rs.training.device import resolve_device
 
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().split("\n", maxsplit=1)[0]
-        raise DeviceError(
-            f"device: expected one that is there, got {device!r}: {reason}"
-        ) from error
+    resolve_device(device)
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress)
             checkpoint=CheckpointFile(run.checkpoint(1)),
             progress=advance,
             log=log,
+            threads=config.threads,
         )
     run.finish("stage_1", _seconds(run, 1)["seconds"])
 
@@ -66,6 +67,7 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
             seed=config.seed,
             device=config.device,
             checkpoint=CheckpointFile(run.checkpoint(1)),
+            threads=config.threads,
         )
         corrector = stage_2.train(
             first,
