@@ -40,9 +40,12 @@ fn measure<const D: usize>(
         delta: 1e-3,
         precision,
     };
-    group.bench_function(BenchmarkId::new(kernel, format!("{precision:?}")), |bench| {
-        bench.iter(|| black_box(pool.install(|| attraction(&points, &force, &control))));
-    });
+    group.bench_function(
+        BenchmarkId::new(kernel, format!("{precision:?}")),
+        |bench| {
+            bench.iter(|| black_box(pool.install(|| attraction(&points, &force, &control))));
+        },
+    );
 }
 
 criterion_group!(benches, benchmark);

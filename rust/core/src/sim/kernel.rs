@@ -12,14 +12,14 @@
 //! | `literal` | 4 | `-r / b` | as `printed`: the kernel of three dimensions used in four |
 //!
 //! At `s = 0` the force is zero, whatever `g`: coincident particles do not see each other.
-//! Each factor takes a single inverse square root or reciprocal, which is what a pair costs.
+//! Each factor takes a single division or inverse square root, which is most of what a pair costs.
 
 #![allow(
     clippy::inline_always,
     reason = "a call that is not inlined loses the instruction set"
 )]
 
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Real};
 use crate::{Error, Result};
 
 /// The force law and regularisation.
@@ -84,8 +84,7 @@ impl Law for Printed {
     fn factor<L: Lanes>(lanes: L, s: L::Register, d: L::Register) -> L::Register {
         let b = lanes.add(s, d);
         let b2 = lanes.mul(b, b);
-        let root = lanes.inverse_sqrt(lanes.mul(s, lanes.mul(b2, b2)));
-        lanes.mul(lanes.sub(s, d), root)
+        lanes.div_sqrt(lanes.sub(s, d), lanes.mul(s, lanes.mul(b2, b2)))
     }
 }
 
@@ -93,7 +92,8 @@ impl Law for Blob {
     #[inline(always)]
     fn factor<L: Lanes>(lanes: L, s: L::Register, d: L::Register) -> L::Register {
         let b = lanes.add(s, d);
-        lanes.inverse_sqrt(lanes.mul(s, lanes.mul(b, b)))
+        let one = lanes.splat(Real::from_f64(1.0));
+        lanes.div_sqrt(one, lanes.mul(s, lanes.mul(b, b)))
     }
 }
 
@@ -101,7 +101,8 @@ impl Law for Plummer {
     #[inline(always)]
     fn factor<L: Lanes>(lanes: L, s: L::Register, d: L::Register) -> L::Register {
         let b = lanes.add(s, d);
-        lanes.inverse_sqrt(lanes.mul(b, lanes.mul(b, b)))
+        let one = lanes.splat(Real::from_f64(1.0));
+        lanes.div_sqrt(one, lanes.mul(b, lanes.mul(b, b)))
     }
 }
 
@@ -109,7 +110,6 @@ impl Law for Green4d {
     #[inline(always)]
     fn factor<L: Lanes>(lanes: L, s: L::Register, d: L::Register) -> L::Register {
         let b = lanes.add(s, d);
-        let root = lanes.reciprocal(lanes.mul(b, b));
-        lanes.add(root, root)
+        lanes.div(lanes.splat(Real::from_f64(2.0)), lanes.mul(b, b))
     }
 }

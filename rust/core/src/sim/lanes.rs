@@ -7,13 +7,39 @@
 
 use pulp::{Scalar, Simd, bytemuck, bytemuck::Pod};
 
-/// A floating-point type of the pair loop.
+/// A floating-point type of the pair loop, with its limits and its registers.
 pub(super) trait Real: Pod + Send + Sync {
+    const RANGE: Range<Self>;
+    type On<S: Quotients>: Lanes<Element = Self>;
+    fn on<S: Quotients>(simd: S) -> Self::On<S>;
     fn from_f64(value: f64) -> Self;
     fn to_f64(self) -> f64;
 }
 
+/// Limits that keep every intermediate of the force laws in range.
+///
+/// The laws multiply up to `s (s + D)^4`, with `s` a squared distance and `D` the square of the
+/// regularisation. Coordinates are scaled so that the cloud's widest axis, or `delta` where that
+/// is wider, is at most `2^extent`: products stay below the largest number. `s` starts at `least`
+/// and `D` is at least `least_square`: products stay normal. In scaled lengths both lie far
+/// below the spacing of coordinates of that size.
+pub(super) struct Range<T> {
+    pub(super) extent: i32,
+    pub(super) least: T,
+    pub(super) least_square: T,
+}
+
 impl Real for f64 {
+    // 2^-400 (2^-150)^4 = 2^-1000
+    const RANGE: Range<Self> = Range {
+        extent: 0,
+        least: f64::from_bits((1023 - 400) << 52),
+        least_square: f64::from_bits((1023 - 150) << 52),
+    };
+    type On<S: Quotients> = Double<S>;
+    fn on<S: Quotients>(simd: S) -> Double<S> {
+        Double(simd)
+    }
     fn from_f64(value: f64) -> Self {
         value
     }
@@ -23,6 +49,16 @@ impl Real for f64 {
 }
 
 impl Real for f32 {
+    // 2^-60 (2^-16)^4 = 2^-124, and (4 2^22) (5 2^22)^4 < 2^122
+    const RANGE: Range<Self> = Range {
+        extent: 11,
+        least: f32::from_bits((127 - 60) << 23),
+        least_square: f32::from_bits((127 - 16) << 23),
+    };
+    type On<S: Quotients> = Single<S>;
+    fn on<S: Quotients>(simd: S) -> Single<S> {
+        Single(simd)
+    }
     fn from_f64(value: f64) -> Self {
         value as Self
     }
@@ -45,13 +81,10 @@ pub(super) trait Lanes: Copy {
     fn mul(self, a: Self::Register, b: Self::Register) -> Self::Register;
     /// `a b + c`
     fn mul_add(self, a: Self::Register, b: Self::Register, c: Self::Register) -> Self::Register;
-    /// `c - a b`
-    fn neg_mul_add(self, a: Self::Register, b: Self::Register, c: Self::Register)
-    -> Self::Register;
-    /// `1 / sqrt(a)` to the precision of the type, for normal positive `a`.
-    fn inverse_sqrt(self, a: Self::Register) -> Self::Register;
-    /// `1 / a` to the precision of the type, for normal `a`.
-    fn reciprocal(self, a: Self::Register) -> Self::Register;
+    /// `a / b` to the precision of the type, for normal `b`.
+    fn div(self, a: Self::Register, b: Self::Register) -> Self::Register;
+    /// `a / sqrt(b)` to the precision of the type, for normal positive `b`.
+    fn div_sqrt(self, a: Self::Register, b: Self::Register) -> Self::Register;
     fn sum(self, a: Self::Register) -> Self::Element;
 
     /// `elements` as registers; their number must be a multiple of the register's length.
@@ -67,93 +100,91 @@ pub(super) trait Lanes: Copy {
     }
 }
 
-/// What instruction sets do differently: inverse square roots and reciprocals.
+/// What instruction sets do differently: quotients.
 ///
 /// The default is the exact square root and division.
-pub(super) trait Inverses: Simd {
+pub(super) trait Quotients: Simd {
     #[inline(always)]
-    fn inverse_sqrt_f64s(self, a: Self::f64s) -> Self::f64s {
-        self.div_f64s(self.splat_f64s(1.0), self.sqrt_f64s(a))
+    fn quotient_f64s(self, a: Self::f64s, b: Self::f64s) -> Self::f64s {
+        self.div_f64s(a, b)
     }
 
     #[inline(always)]
-    fn reciprocal_f64s(self, a: Self::f64s) -> Self::f64s {
-        self.div_f64s(self.splat_f64s(1.0), a)
+    fn quotient_sqrt_f64s(self, a: Self::f64s, b: Self::f64s) -> Self::f64s {
+        self.div_f64s(a, self.sqrt_f64s(b))
     }
 
     #[inline(always)]
-    fn inverse_sqrt_f32s(self, a: Self::f32s) -> Self::f32s {
-        self.div_f32s(self.splat_f32s(1.0), self.sqrt_f32s(a))
+    fn quotient_f32s(self, a: Self::f32s, b: Self::f32s) -> Self::f32s {
+        self.div_f32s(a, b)
     }
 
     #[inline(always)]
-    fn reciprocal_f32s(self, a: Self::f32s) -> Self::f32s {
-        self.div_f32s(self.splat_f32s(1.0), a)
+    fn quotient_sqrt_f32s(self, a: Self::f32s, b: Self::f32s) -> Self::f32s {
+        self.div_f32s(a, self.sqrt_f32s(b))
     }
 }
 
-impl Inverses for Scalar {}
+impl Quotients for Scalar {}
 
 #[cfg(target_arch = "aarch64")]
-impl Inverses for pulp::aarch64::Neon {}
+impl Quotients for pulp::aarch64::Neon {}
 
 #[cfg(target_arch = "x86_64")]
-impl Inverses for pulp::x86::V3 {}
+impl Quotients for pulp::x86::V3 {}
 
-/// One Newton-like step of order four: for an estimate `y` of `1 / sqrt(a)` and
-/// `e = 1 - a y^2`, the series of `(1 - e)^(-1/2)` to third degree.
+/// Estimates to 14 bits and the first terms of the series for what they miss.
+///
+/// For an estimate `y` of `1 / b` and `e = 1 - b y`, `1 / b = y / (1 - e) = y (1 + e + e^2 + ..)`.
+/// For an estimate `y` of `1 / sqrt(b)` and `e = 1 - b y^2`,
+/// `1 / sqrt(b) = y (1 - e)^(-1/2) = y (1 + e (1/2 + e (3/8 + e (5/16 + ..))))`.
+/// With `|e| < 2^-12.9` terms up to `e^3` suffice for 53 bits, and those up to `e` for 24.
 #[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn refine_inverse_sqrt_f64s<S: Simd>(simd: S, a: S::f64s, y: S::f64s) -> S::f64s {
-    let c = |value| simd.splat_f64s(value);
-    let e = simd.negate_mul_add_e_f64s(simd.mul_f64s(a, y), y, c(1.0));
-    let series = simd.mul_add_e_f64s(c(0.3125), e, c(0.375));
-    let series = simd.mul_add_e_f64s(series, e, c(0.5));
-    simd.mul_add_e_f64s(simd.mul_f64s(y, e), series, y)
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Inverses for pulp::x86::V4 {
-    // The estimates are good to 2^-14, so |e| < 2^-12.9: the fourth-order remainder
-    // 35/128 e^4 is below 2^-53.
+impl Quotients for pulp::x86::V4 {
     #[inline(always)]
-    fn inverse_sqrt_f64s(self, a: Self::f64s) -> Self::f64s {
-        let y = pulp::cast(self.avx512f._mm512_rsqrt14_pd(pulp::cast(a)));
-        refine_inverse_sqrt_f64s(self, a, y)
+    fn quotient_f64s(self, a: Self::f64s, b: Self::f64s) -> Self::f64s {
+        let y = pulp::cast(self.avx512f._mm512_rcp14_pd(pulp::cast(b)));
+        let e = self.negate_mul_add_e_f64s(b, y, self.splat_f64s(1.0));
+        let ay = self.mul_f64s(a, y);
+        // (1 + e) (1 + e^2)
+        let ay = self.mul_add_e_f64s(ay, e, ay);
+        self.mul_add_e_f64s(ay, self.mul_f64s(e, e), ay)
     }
 
     #[inline(always)]
-    fn reciprocal_f64s(self, a: Self::f64s) -> Self::f64s {
-        let y = pulp::cast(self.avx512f._mm512_rcp14_pd(pulp::cast(a)));
-        // 1 / (1 - e) = (1 + e) (1 + e^2) + O(e^4)
-        let e = self.negate_mul_add_e_f64s(a, y, self.splat_f64s(1.0));
-        let y = self.mul_add_e_f64s(y, e, y);
-        self.mul_add_e_f64s(self.mul_f64s(e, e), y, y)
+    fn quotient_sqrt_f64s(self, a: Self::f64s, b: Self::f64s) -> Self::f64s {
+        let y = pulp::cast(self.avx512f._mm512_rsqrt14_pd(pulp::cast(b)));
+        let e = self.negate_mul_add_e_f64s(self.mul_f64s(b, y), y, self.splat_f64s(1.0));
+        let series = self.mul_add_e_f64s(self.splat_f64s(0.3125), e, self.splat_f64s(0.375));
+        let series = self.mul_add_e_f64s(series, e, self.splat_f64s(0.5));
+        let ay = self.mul_f64s(a, y);
+        self.mul_add_e_f64s(self.mul_f64s(ay, e), series, ay)
     }
 
     #[inline(always)]
-    fn inverse_sqrt_f32s(self, a: Self::f32s) -> Self::f32s {
-        let y = pulp::cast(self.avx512f._mm512_rsqrt14_ps(pulp::cast(a)));
-        let e = self.negate_mul_add_e_f32s(self.mul_f32s(a, y), y, self.splat_f32s(1.0));
-        let half = self.mul_f32s(y, self.splat_f32s(0.5));
-        self.mul_add_e_f32s(half, e, y)
+    fn quotient_f32s(self, a: Self::f32s, b: Self::f32s) -> Self::f32s {
+        let y = pulp::cast(self.avx512f._mm512_rcp14_ps(pulp::cast(b)));
+        let e = self.negate_mul_add_e_f32s(b, y, self.splat_f32s(1.0));
+        let ay = self.mul_f32s(a, y);
+        self.mul_add_e_f32s(ay, e, ay)
     }
 
     #[inline(always)]
-    fn reciprocal_f32s(self, a: Self::f32s) -> Self::f32s {
-        let y = pulp::cast(self.avx512f._mm512_rcp14_ps(pulp::cast(a)));
-        let e = self.negate_mul_add_e_f32s(a, y, self.splat_f32s(1.0));
-        self.mul_add_e_f32s(y, e, y)
+    fn quotient_sqrt_f32s(self, a: Self::f32s, b: Self::f32s) -> Self::f32s {
+        let y = pulp::cast(self.avx512f._mm512_rsqrt14_ps(pulp::cast(b)));
+        let e = self.negate_mul_add_e_f32s(self.mul_f32s(b, y), y, self.splat_f32s(1.0));
+        let ay = self.mul_f32s(a, y);
+        self.mul_add_e_f32s(self.mul_f32s(ay, self.splat_f32s(0.5)), e, ay)
     }
 }
 
 macro_rules! lanes {
     ($name:ident, $element:ty, $register:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident,
-     $mul_add:ident, $neg_mul_add:ident, $inverse_sqrt:ident, $reciprocal:ident, $sum:ident) => {
+     $mul_add:ident, $quotient:ident, $quotient_sqrt:ident, $sum:ident) => {
         #[derive(Clone, Copy)]
-        pub(super) struct $name<S>(pub(super) S);
+        pub(super) struct $name<S>(S);
 
-        impl<S: Inverses> Lanes for $name<S> {
+        impl<S: Quotients> Lanes for $name<S> {
             type Element = $element;
             type Register = S::$register;
 
@@ -178,21 +209,12 @@ macro_rules! lanes {
                 self.0.$mul_add(a, b, c)
             }
             #[inline(always)]
-            fn neg_mul_add(
-                self,
-                a: S::$register,
-                b: S::$register,
-                c: S::$register,
-            ) -> S::$register {
-                self.0.$neg_mul_add(a, b, c)
+            fn div(self, a: S::$register, b: S::$register) -> S::$register {
+                self.0.$quotient(a, b)
             }
             #[inline(always)]
-            fn inverse_sqrt(self, a: S::$register) -> S::$register {
-                self.0.$inverse_sqrt(a)
-            }
-            #[inline(always)]
-            fn reciprocal(self, a: S::$register) -> S::$register {
-                self.0.$reciprocal(a)
+            fn div_sqrt(self, a: S::$register, b: S::$register) -> S::$register {
+                self.0.$quotient_sqrt(a, b)
             }
             #[inline(always)]
             fn sum(self, a: S::$register) -> $element {
@@ -211,9 +233,8 @@ lanes!(
     sub_f64s,
     mul_f64s,
     mul_add_e_f64s,
-    negate_mul_add_e_f64s,
-    inverse_sqrt_f64s,
-    reciprocal_f64s,
+    quotient_f64s,
+    quotient_sqrt_f64s,
     reduce_sum_f64s
 );
 lanes!(
@@ -225,8 +246,7 @@ lanes!(
     sub_f32s,
     mul_f32s,
     mul_add_e_f32s,
-    negate_mul_add_e_f32s,
-    inverse_sqrt_f32s,
-    reciprocal_f32s,
+    quotient_f32s,
+    quotient_sqrt_f32s,
     reduce_sum_f32s
 );

@@ -4,7 +4,9 @@ mod flows;
 mod keller_segel;
 mod kernel;
 mod lanes;
+mod meeting;
 mod pairwise;
+mod tile;
 
 pub use flows::Flow;
 pub use keller_segel::{Integrator, KellerSegel, Parts, Settings, uniform_ball};
