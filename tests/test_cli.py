@@ -203,6 +203,22 @@ assert "torch" not in sys.modules and "matplotlib" not in sys.modules
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=60)
 
 
+def test_a_run_needs_no_package_of_the_command_line(tmp_path):
+    code = """
+import sys
+sys.modules["tyro"] = sys.modules["rich"] = None
+from pathlib import Path
+from twostep_rs import experiments, runs
+from twostep_rs.runs import config_file, progress
+experiment = experiments.get("ks3d-laminar")
+tiny = ["simulation.parameters=20,100", "simulation.particles=50"]
+config = config_file.override(experiment.config("quick"), tiny)
+runs.run(experiment, config, Path("run"), only=("simulate",), progress=progress.choose())
+assert runs.RunDirectory.open(Path("run")).config == config
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, timeout=60)
+
+
 def test_a_reader_who_has_seen_enough_is_no_error():
     with subprocess.Popen(
         [sys.executable, "-m", "twostep_rs.cli", "cite"],

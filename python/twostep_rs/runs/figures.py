@@ -27,7 +27,6 @@ STAGES = {1: ("stage I", "#D55E00", "o"), 2: ("stage II", "#0072B2", "s")}
 _GREY = "#4D4D4D"
 _SHADE = "#EEF1F5"
 _DENSITY = colormaps["magma_r"].with_extremes(bad="white")
-_BINS = 48
 _OUTSIDE = 1e-3
 
 _STYLE: Any = {
@@ -277,9 +276,9 @@ def _limits(clouds: Mapping[int, Points]) -> Points:
 
 
 def _density(points: Points, limits: Points) -> Points:
-    """Particles per area, as a share of all; square cells over the wider side."""
+    """Particles per area, as a share of all; square cells, fewer where there are few particles."""
     spans = limits[:, 1] - limits[:, 0]
-    cell = spans.max() / _BINS
+    cell = spans.max() / np.clip(round(len(points) ** 0.5 / 2.5), 8, 64)
     bins = np.maximum(1, np.round(spans / cell)).astype(int)
     counts, _ = np.histogramdd(points, bins=bins.tolist(), range=limits.tolist())
     return counts / (len(points) * float(np.prod(spans / bins)))
