@@ -99,9 +99,10 @@ def test_a_config_that_was_changed_after_a_step_is_refused(tmp_path):
     changed = dataclasses.replace(Config(), seed=4)
     with pytest.raises(RunDirectoryError, match=r"config.toml: seed: expected 0, .* got 4"):
         RunDirectory(tmp_path, changed).status()
-    # How it is evaluated may change.
+    # Where it goes on and how it is evaluated may change.
     evaluation = dataclasses.replace(Config().evaluation, references=9)
-    RunDirectory(tmp_path, dataclasses.replace(Config(), evaluation=evaluation)).status()
+    moved = dataclasses.replace(Config(), evaluation=evaluation, device="cuda", threads=3)
+    RunDirectory(tmp_path, moved).status()
 
 
 @pytest.mark.parametrize(

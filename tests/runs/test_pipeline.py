@@ -226,6 +226,17 @@ def test_a_checkpoint_of_another_training_is_named(whole, tmp_path, capsys):
     assert "stage_1.pt: " in capsys.readouterr().err
 
 
+def test_a_run_is_evaluated_on_the_device_that_is_asked_for(whole, tmp_path, capsys):
+    copy = copied(whole, tmp_path)
+    config = copy / "config.toml"
+    config.write_text(config.read_text().replace('device = "cpu"', 'device = "cuda:77"'))
+    assert main(["evaluate", str(copy)]) == 1
+    assert "device: expected one that is there, got 'cuda:77'" in capsys.readouterr().err
+    assert main(["evaluate", str(copy), "--device", "cpu"]) == 0
+    rows, expected = (read_evaluation(path / "evaluation.json")[0] for path in (copy, whole))
+    assert rows == expected
+
+
 def test_truncated_weights_are_named(whole, tmp_path, capsys):
     copy = copied(whole, tmp_path)
     weights = copy / "weights.safetensors"

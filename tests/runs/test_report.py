@@ -125,8 +125,8 @@ def test_the_page_holds_tables_pictures_seconds_environment_and_configuration():
     assert "<td>3.2</td>" in text or "<td>3.3</td>" in text
     assert "<td>none</td>" in text
     assert "floor_pairs = 3" in text
-    assert "Within the training range the last stage is at most 1.68" in text
-    assert "Beyond the training range the last stage is at most 2.40" in text
+    assert "Within the training range stage II is at most 1.68" in text
+    assert "Beyond the training range stage II is at most 2.40" in text
 
 
 def test_printed_numbers_stand_beside_ours_where_there_are_any():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+import tyro
 
 from twostep_rs import experiments
 from twostep_rs.runs.directory import RunDirectory
@@ -30,3 +32,8 @@ def open_run(path: Path) -> tuple[RunDirectory, Experiment]:
     """
     directory = RunDirectory.open(path)
     return directory, experiments.get(directory.config.experiment)
+
+
+def option(default: str, metavar: str | None = None) -> Any:
+    """An option that may be left out, with its default said in words."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")

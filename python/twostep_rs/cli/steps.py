@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from twostep_rs.cli.command import open_run
+from twostep_rs.cli.command import open_run, option
 from twostep_rs.errors import RunDirectoryError
 from twostep_rs.runs import steps, table
 from twostep_rs.runs.evaluation_file import read_evaluation
@@ -95,11 +95,19 @@ class Evaluate(_Continuing):
     """Measure the weights of a run against fresh references and print the table.
 
     Example: twostep evaluate runs/mine
+
+    Attributes:
+        directory: the run.
+        device: where the networks are evaluated.
     """
+
+    device: Annotated[str | None, option("that of the run", "DEVICE")] = None
 
     def run(self) -> None:
         """Evaluate and print the table."""
         run, experiment = open_run(self.directory)
+        if self.device is not None:
+            run = replace(run, config=replace(run.config, device=self.device))
         with run.locked():
             steps.evaluate(run, experiment, choose())
         _print_table(run, experiment)

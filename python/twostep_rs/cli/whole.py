@@ -6,11 +6,12 @@ import dataclasses
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from twostep_rs import experiments
+from twostep_rs.cli.command import option
 from twostep_rs.errors import ConfigError, FileFormatError
 from twostep_rs.experiments.experiment import Preset
 from twostep_rs.runs import config_file, pipeline, table
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.status import Step
-
-
-def _option(default: str, metavar: str | None = None) -> Any:
-    """An option whose default is said in words: it is left out, and the preset decides."""
-    return tyro.conf.arg(metavar=metavar, help_behavior_hint=f"(default: {default})")
 
 
 @dataclass(frozen=True)
@@ -49,12 +45,12 @@ class _Beginning:
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EXPERIMENT")]
     preset: Preset = "full"
-    physics: Annotated[Physics | None, _option("that of the preset")] = None
-    device: Annotated[str | None, _option("cpu", "DEVICE")] = None
-    seed: Annotated[int | None, _option("0", "INT")] = None
-    threads: Annotated[int | None, _option("all cores", "INT")] = None
-    out: Annotated[Path | None, _option("runs/EXPERIMENT-PRESET-sSEED", "DIRECTORY")] = None
-    config: Annotated[Path | None, _option("none", "FILE")] = None
+    physics: Annotated[Physics | None, option("that of the preset")] = None
+    device: Annotated[str | None, option("cpu", "DEVICE")] = None
+    seed: Annotated[int | None, option("0", "INT")] = None
+    threads: Annotated[int | None, option("all cores", "INT")] = None
+    out: Annotated[Path | None, option("runs/EXPERIMENT-PRESET-sSEED", "DIRECTORY")] = None
+    config: Annotated[Path | None, option("none", "FILE")] = None
     overrides: Annotated[
         tuple[tuple[str, ...], ...],
         tyro.conf.arg(name="set", metavar="KEY=VALUE ..."),

@@ -139,12 +139,14 @@ class RunDirectory:
         status.write(self.path / "status.json")
 
     def _trained_with(self) -> dict[str, Any]:
-        """What must not change between steps, as it comes back from JSON."""
-        values = dict(config_file.flat(self.config))
+        """What must not change between steps, as it comes back from JSON.
+
+        A run may move to another machine, and be evaluated in other ways.
+        """
         return {
             key: list(value) if isinstance(value, tuple) else value
-            for key, value in values.items()
-            if not key.startswith("evaluation.")
+            for key, value in config_file.flat(self.config)
+            if key not in {"device", "threads"} and not key.startswith("evaluation.")
         }
 
     def cloud(self, parameter: float) -> Path:

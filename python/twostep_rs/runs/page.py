@@ -126,7 +126,7 @@ def render(
 
 
 def _summary(rows: Sequence[Row]) -> str:
-    """The worst ratio of the last stage, inside and outside the range of training."""
+    """The worst ratio of the last stage, inside and beyond the range of training."""
     last = max(row.stage for row in rows)
     kind = table.kinds(rows)[0]
     chosen = [by_stage[last] for by_stage in table.select(rows, kind).values()]
@@ -136,7 +136,7 @@ def _summary(rows: Sequence[Row]) -> str:
         if there:
             worst = max(there, key=lambda row: row.ratio)
             sentences.append(
-                f"{place} the training range the last stage is at most {worst.ratio:.2f} ± "
+                f"{place} the training range stage {table.roman(last)} is at most {worst.ratio:.2f} ± "
                 f"{worst.ratio_standard_error:.2f} times the sampling floor, at "
                 f"{worst.parameter:g}."
             )
@@ -163,7 +163,8 @@ def _printed(
     chosen = table.select(rows, kind)
     heads = [axis, "floor"]
     for stage in printed:
-        heads += [f"stage {stage}, here", f"stage {stage}, printed"]
+        name = f"stage {table.roman(stage)}"
+        heads += [f"{name}, here", f"{name}, printed"]
     lines = []
     for parameter, by_stage in chosen.items():
         if all(parameter in values for values in printed.values()):

@@ -41,11 +41,16 @@ def select(rows: Iterable[Row], kind: Kind) -> dict[float, dict[int, Row]]:
     return chosen
 
 
+def roman(stage: int) -> str:
+    """The number of a stage as it is written."""
+    return {1: "I", 2: "II"}.get(stage, str(stage))
+
+
 def heading(axis: str, stages: Iterable[int]) -> list[str]:
     """Names of the columns of :func:`cells`."""
     columns = [axis, "floor"]
     for stage in stages:
-        columns += [f"stage {_roman(stage)}", "W2", "ratio to floor"]
+        columns += [f"stage {roman(stage)}", "W2", "ratio to floor"]
     return [*columns, "training range"]
 
 
@@ -89,7 +94,3 @@ def caption(kind: Kind, config: EvaluationConfig) -> str:
         f"{config.references} references, floor over {config.floor_pairs} pairs of references; "
         "± is the standard error; W2 is the root of the column before it"
     )
-
-
-def _roman(stage: int) -> str:
-    return {1: "I", 2: "II"}.get(stage, str(stage))
