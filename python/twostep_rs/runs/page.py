@@ -136,9 +136,9 @@ def _summary(rows: Sequence[Row]) -> str:
         if there:
             worst = max(there, key=lambda row: row.ratio)
             sentences.append(
-                f"{place} the training range stage {table.roman(last)} is at most {worst.ratio:.2f} ± "
-                f"{worst.ratio_standard_error:.2f} times the sampling floor, at "
-                f"{worst.parameter:g}."
+                f"{place} the training range stage {table.roman(last)} is at most "
+                f"{worst.ratio:.2f} ± {worst.ratio_standard_error:.2f} times the sampling floor, "
+                f"at {worst.parameter:g}."
             )
     return " ".join(sentences)
 
