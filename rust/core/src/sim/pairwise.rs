@@ -161,3 +161,91 @@ fn tournament<T: Real, W: Law, const D: usize>(
     }
     Ok(result)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+    use crate::sim::uniform_ball;
+
+    const DELTA: f64 = 0.05;
+
+    /// The laws of the table in `kernel.rs`, as they stand there.
+    fn law(kernel: Kernel, s: f64) -> f64 {
+        let d = DELTA * DELTA;
+        let b = s + d;
+        match kernel {
+            Kernel::Printed | Kernel::Literal => (s - d) / (b * b * s.sqrt()),
+            Kernel::Blob => 1.0 / (b * s.sqrt()),
+            Kernel::Plummer => b.powf(-1.5),
+            Kernel::Green4d => 2.0 / (b * b),
+        }
+    }
+
+    fn naive<const D: usize>(points: &[[f64; D]], kernel: Kernel) -> Vec<[f64; D]> {
+        let on = |x: &[f64; D]| {
+            let mut force = [0.0; D];
+            for y in points.iter().filter(|&y| y != x) {
+                let offset: [f64; D] = std::array::from_fn(|axis| y[axis] - x[axis]);
+                let g = law(kernel, offset.iter().map(|dx| dx * dx).sum());
+                for axis in 0..D {
+                    force[axis] += g * offset[axis];
+                }
+            }
+            force
+        };
+        points.iter().map(on).collect()
+    }
+
+    fn ball<const D: usize>(n: usize) -> Vec<[f64; D]> {
+        uniform_ball(n, 3, &Control::new()).expect("points")
+    }
+
+    fn compare<const D: usize>(kernel: Kernel, n: usize, precision: Precision, tolerance: f64) {
+        let points = ball::<D>(n);
+        let force = Force {
+            kernel,
+            delta: DELTA,
+            precision,
+        };
+        let got = attraction(&points, &force, &Control::new()).expect("forces");
+        let expected = naive(&points, kernel);
+        let size = |force: &[f64; D]| force.iter().map(|f| f * f).sum::<f64>().sqrt();
+        let mean = expected.iter().map(size).sum::<f64>() / n as f64;
+        for (got, expected) in got.iter().zip(&expected) {
+            let error: [f64; D] = std::array::from_fn(|axis| got[axis] - expected[axis]);
+            assert!(size(&error) <= tolerance * mean, "{kernel:?}, {n}");
+        }
+    }
+
+    #[test]
+    fn sums_are_those_of_the_definition() {
+        // Free places of every number up to a register of sixteen, and each kind of tile.
+        let sizes = (1..=17).chain([255, 256, 257, 511, 512, 700, 1030]);
+        for n in sizes {
+            for (precision, tolerance) in [(Precision::Double, 1e-13), (Precision::Single, 1e-4)] {
+                for kernel in [Kernel::Printed, Kernel::Blob, Kernel::Plummer] {
+                    compare::<3>(kernel, n, precision, tolerance);
+                }
+                for kernel in [Kernel::Green4d, Kernel::Literal] {
+                    compare::<4>(kernel, n, precision, tolerance);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn work_adds_up_and_can_be_cancelled() {
+        let points = ball::<3>(1000);
+        let force = Force {
+            kernel: Kernel::Plummer,
+            delta: DELTA,
+            precision: Precision::Double,
+        };
+        let control = Control::new();
+        attraction(&points, &force, &control).expect("forces");
+        assert_eq!(control.progress().0, meetings(points.len()));
+        control.cancel();
+        assert_eq!(attraction(&points, &force, &control), Err(Error::Cancelled));
+    }
+}

@@ -38,9 +38,9 @@ impl<T: Real, const D: usize> Tile<T, D> {
         };
         for index in 0..TILE {
             let point = points.get(index).unwrap_or(&points[0]);
-            for axis in 0..D {
-                let x = (point[axis] - frame.origin[axis]) * frame.scale;
-                tile.coordinates[axis].0[index] = T::from_f64(x);
+            for (axis, x) in point.iter().enumerate() {
+                let scaled = (x - frame.origin[axis]) * frame.scale;
+                tile.coordinates[axis].0[index] = T::from_f64(scaled);
             }
             tile.mass.0[index] = T::from_f64(if index < points.len() { 1.0 } else { 0.0 });
         }
