@@ -3,12 +3,13 @@
 use rayon::prelude::*;
 
 use super::auction::{Outcome, auction};
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Values};
 use super::candidates::{merge, nearest};
 use super::certify::{Certificate, Claim, certify_matrix, certify_points};
 use super::cost::{Cost, Metric, Pair};
 use super::frame::Frame;
 use super::ground::Ground;
+use super::guess::{Guess, guess};
 use super::masses::Masses;
 use super::pricing;
 use super::solve::{Basis, Solution, Start, solve};
@@ -450,6 +451,10 @@ impl<'a> PointCost<'a> {
     }
 }
 
+fn no_values(points: &Blocks) -> Values {
+    Values::new(&vec![0.0; points.len()])
+}
+
 impl Cost for PointCost<'_> {
     fn sources(&self) -> usize {
         self.x.len()
@@ -474,13 +479,31 @@ impl Cost for PointCost<'_> {
         per_target: usize,
         control: &Control,
     ) -> Result<Vec<Pair>> {
-        let forward = nearest(&self.x, &self.y, self.ground, per_source, control)?;
-        let backward = nearest(&self.y, &self.x, self.ground, per_target, control)?;
+        let forward = nearest(
+            &self.x,
+            &self.y,
+            self.ground,
+            &no_values(&self.y),
+            per_source,
+            control,
+        )?;
+        let backward = nearest(
+            &self.y,
+            &self.x,
+            self.ground,
+            &no_values(&self.x),
+            per_target,
+            control,
+        )?;
         Ok(merge(forward, backward))
     }
 
     fn auction(&self, control: &Control) -> Result<Option<Outcome>> {
         auction(&self.x, &self.y, self.ground, control).map(Some)
+    }
+
+    fn guess(&self, masses: &Masses, control: &Control) -> Result<Option<Guess>> {
+        guess(&self.x, &self.y, self.ground, masses, control)
     }
 
     fn violations(
@@ -597,6 +620,10 @@ impl Cost for MatrixCost<'_> {
     }
 
     fn auction(&self, _: &Control) -> Result<Option<Outcome>> {
+        Ok(None)
+    }
+
+    fn guess(&self, _: &Masses, _: &Control) -> Result<Option<Guess>> {
         Ok(None)
     }
 
