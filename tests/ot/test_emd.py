@@ -83,6 +83,15 @@ def test_a_warm_start_changes_nothing_but_the_work(problem, move):
     assert warm.cost == pytest.approx(solve(moved).cost, rel=1e-9, abs=1e-13 * scale)
 
 
+def test_a_warm_start_from_duals_larger_than_all_costs():
+    """One far pair becomes a near one: old duals do not fit the integers of the new costs."""
+    first = ts.ot.emd([[0.0]], [[0.4]], period=1.0)
+    near = ts.ot.emd([[0.399]], [[0.4]], period=1.0, warm_start=first)
+    assert near.cost == pytest.approx(1e-6, rel=1e-9)
+    assert near.gap <= 1e-15
+    assert near.max_violation <= 1e-15
+
+
 @given(problems(max_size=60))
 def test_a_warm_start_with_new_masses(problem):
     first = solve(problem)

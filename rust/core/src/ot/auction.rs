@@ -23,7 +23,7 @@ const REMEMBERED: usize = 12;
 /// First increment in units of the mean, and bound of the last in units of the median cost between
 /// a source and its nearest target; ratio of two increments that follow one another. Measured on
 /// like and unlike clouds of 500 to 3500 points: flat within a factor of three of each.
-const INCREMENTS: (f64, f64, f64) = (10.0, 0.005, 0.2);
+const INCREMENTS: (f64, f64, f64) = (10.0, 0.02, 0.2);
 
 /// How far, in increments, a remembered target may fall behind an unknown one before the source
 /// searches anew.

@@ -169,6 +169,16 @@ impl Blocks {
         }
     }
 
+    /// The points at these places (ascending, with repetition), in blocks of their own.
+    pub(crate) fn picked(&self, places: &[u32]) -> Self {
+        let points: Vec<f64> = places
+            .iter()
+            .flat_map(|&place| self.point(place as usize))
+            .copied()
+            .collect();
+        Self::with_order(&points, self.dim, (0..places.len() as u32).collect())
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.len
     }

@@ -8,16 +8,17 @@ use super::cost::Pair;
 use super::ground::Ground;
 use crate::{Control, Result, simd};
 
-/// The `k` cheapest places of `others` for every place of `points`, as `(place, other)`.
+/// The `k` places of `others` with the least `cost - value` for every place of `points`, as
+/// `(place, other)`.
 pub(crate) fn nearest(
     points: &Blocks,
     others: &Blocks,
     ground: &Ground,
+    values: &Values,
     k: usize,
     control: &Control,
 ) -> Result<Vec<Pair>> {
     let k = k.min(others.len());
-    let no_values = Values::new(&vec![0.0; others.len()]);
     let per_block: Vec<Result<Vec<Pair>>> = (0..points.count())
         .into_par_iter()
         .map(|block| {
@@ -28,7 +29,7 @@ pub(crate) fn nearest(
                 others,
                 ground,
                 k,
-                no_values: &no_values,
+                values,
             };
             Ok(simd::arch().dispatch(search))
         })
@@ -47,7 +48,7 @@ struct NearestOfBlock<'a> {
     others: &'a Blocks,
     ground: &'a Ground,
     k: usize,
-    no_values: &'a Values,
+    values: &'a Values,
 }
 
 impl WithSimd for NearestOfBlock<'_> {
@@ -61,7 +62,7 @@ impl WithSimd for NearestOfBlock<'_> {
             others,
             ground,
             k,
-            no_values,
+            values,
         } = self;
         let places = points.places(block);
         let mut best: [KBest; LANES] = std::array::from_fn(|_| KBest::new(k));
@@ -70,7 +71,7 @@ impl WithSimd for NearestOfBlock<'_> {
         worst[..places.len()].fill(f64::INFINITY);
         others.search::<true, _>(
             &points.block_box(block),
-            no_values,
+            values,
             ground,
             &mut worst,
             #[inline(always)]
@@ -78,10 +79,13 @@ impl WithSimd for NearestOfBlock<'_> {
             #[inline(always)]
             |worst, other| {
                 let least = points.lane_least_costs(block, &others.block_box(other), ground);
-                for lane in bits(mask(|lane| least[lane] < worst[lane])) {
+                let largest = values.block_maximum(other);
+                for lane in bits(mask(|lane| least[lane] - largest < worst[lane])) {
                     let x = points.point(places.start + lane);
                     let mut costs = others.lane_costs(x, other, ground);
-                    costs[others.places(other).len()..].fill(f64::INFINITY);
+                    for (cost, value) in costs.iter_mut().zip(values.of_block(other)) {
+                        *cost -= value;
+                    }
                     let limit = worst[lane];
                     for at in bits(mask(|lane| costs[lane] < limit)) {
                         best[lane].offer(costs[at], (other * LANES + at) as u32);
@@ -178,7 +182,8 @@ mod tests {
                 domain,
             };
             let (x, y) = (Blocks::new(&points, 3), Blocks::new(&others, 3));
-            let pairs = nearest(&x, &y, &ground, 5, &Control::new()).expect("not cancelled");
+            let none = Values::new(&vec![0.0; y.len()]);
+            let pairs = nearest(&x, &y, &ground, &none, 5, &Control::new()).expect("not cancelled");
             for place in 0..x.len() {
                 let mut all: Vec<f64> = (0..y.len())
                     .map(|j| ground.cost(x.point(place), y.point(j)))
@@ -200,7 +205,8 @@ mod tests {
             domain: Domain::Free,
         };
         let x = Blocks::new(&[0.0, 1.0, 2.0], 1);
-        let pairs = nearest(&x, &x, &ground, 10, &Control::new()).expect("not cancelled");
+        let none = Values::new(&[0.0; 3]);
+        let pairs = nearest(&x, &x, &ground, &none, 10, &Control::new()).expect("not cancelled");
         assert_eq!(pairs.len(), 9);
         assert_eq!(merge(pairs.clone(), pairs).len(), 9);
     }

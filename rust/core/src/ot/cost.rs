@@ -1,6 +1,8 @@
 //! What a pair of points costs.
 
 use super::auction::Outcome;
+use super::guess::Guess;
+use super::masses::Masses;
 use crate::{Control, Error, Result};
 
 /// Distance between two points that the cost is made of.
@@ -71,6 +73,9 @@ pub(crate) trait Cost: Sync {
     /// to one.
     fn auction(&self, control: &Control) -> Result<Option<Outcome>>;
 
+    /// Duals that are nearly optimal, where there is a fast way to them.
+    fn guess(&self, masses: &Masses, control: &Control) -> Result<Option<Guess>>;
+
     /// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every
     /// source, in the order of the sources; empty exactly if there is none.
     fn violations(
@@ -111,9 +116,11 @@ impl FixedPoint {
         (cost * self.scale + 0.5) as i64
     }
 
-    /// The integer of a number of any sign.
+    /// The integer of a number of any sign, but none so large that a potential may start from it
+    /// and overflow: duals of an earlier problem may be larger than all costs of this one.
     pub(crate) fn encode_signed(self, value: f64) -> i64 {
-        (value * self.scale).round() as i64
+        const LARGEST: f64 = (1_u64 << 60) as f64;
+        (value * self.scale).round().clamp(-LARGEST, LARGEST) as i64
     }
 
     #[inline(always)]

@@ -16,6 +16,7 @@
 //! | `blocks` | points in kd order, in blocks with bounding boxes |
 //! | `candidates` | a sparse set of arcs that is likely to hold the optimal plan |
 //! | `auction` | a matching and duals that are nearly optimal, for equal masses |
+//! | `guess` | duals for general masses, from an auction between equal ones |
 //! | `initial` | a feasible plan to start from |
 //! | `simplex` | the primal network simplex on the candidate arcs |
 //! | `pricing` | all pairs that the duals violate, found without visiting all pairs |
@@ -35,6 +36,7 @@ pub mod cost;
 pub mod emd;
 mod frame;
 mod ground;
+mod guess;
 mod initial;
 pub mod masses;
 mod pricing;

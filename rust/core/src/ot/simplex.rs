@@ -36,7 +36,8 @@ struct Node {
     first_child: u32,
     next_sibling: u32,
     previous_sibling: u32,
-    depth: u32,
+    /// Nodes of the subtree below, with this one.
+    size: u32,
     /// Flow of the arc between this node and its parent.
     flow: i64,
 }
@@ -49,7 +50,8 @@ pub(crate) struct Simplex {
     sources: u32,
     root: u32,
     nodes: Vec<Node>,
-    /// Reduced cost of an arc: `cost - potential[source] + potential[target]`.
+    /// Reduced cost of an arc: `cost - potential[source] + potential[target]`. Only differences
+    /// matter, and they are exact where sums wrap around.
     potential: Vec<i64>,
     arcs: Vec<Arc>,
     cursor: usize,
@@ -77,7 +79,7 @@ impl Simplex {
             first_child: NONE,
             next_sibling: NONE,
             previous_sibling: NONE,
-            depth: 0,
+            size: 1,
             flow: 0,
         };
         let mut simplex = Self {
@@ -100,6 +102,7 @@ impl Simplex {
         hanging: impl IntoIterator<Item = (u32, i64)>,
         cost: impl Fn(usize, usize) -> i64,
     ) {
+        let mut reached = Vec::with_capacity(self.nodes.len());
         let adjacency = Adjacency::new(self.root as usize, self.sources, forest);
         let mut stack = Vec::new();
         for (start, potential) in hanging {
@@ -110,6 +113,7 @@ impl Simplex {
             self.potential[start as usize] = potential;
             stack.push(start);
             while let Some(node) = stack.pop() {
+                reached.push(node);
                 for &index in adjacency.arcs_at(node) {
                     let (source, target, flow) = forest[index as usize];
                     let target_node = self.sources + target;
@@ -127,6 +131,11 @@ impl Simplex {
                     stack.push(child);
                 }
             }
+        }
+        // Children are reached after their parents.
+        for &node in reached.iter().rev() {
+            let Node { parent, size, .. } = self.nodes[node as usize];
+            self.nodes[parent as usize].size += size;
         }
     }
 
@@ -163,12 +172,13 @@ impl Simplex {
 
     /// Integer dual of a source: `u_i`.
     pub(crate) fn source_dual(&self, source: usize) -> i64 {
-        self.potential[source]
+        self.potential[source].wrapping_sub(self.potential[self.root as usize])
     }
 
     /// Integer dual of a target: `v_j`.
     pub(crate) fn target_dual(&self, target: usize) -> i64 {
-        -self.potential[self.sources as usize + target]
+        self.potential[self.root as usize]
+            .wrapping_sub(self.potential[self.sources as usize + target])
     }
 
     /// All arcs of the basis between a source and a target, with their flow (zero or more).
@@ -203,7 +213,9 @@ impl Simplex {
 
     #[inline(always)]
     fn reduced_cost(&self, arc: &Arc) -> i64 {
-        arc.cost - self.potential[arc.source as usize] + self.potential[arc.target as usize]
+        arc.cost
+            .wrapping_sub(self.potential[arc.source as usize])
+            .wrapping_add(self.potential[arc.target as usize])
     }
 
     /// The most negative arc of the first block, from the cursor on, that has a negative one.
@@ -246,8 +258,19 @@ impl Simplex {
         } else {
             (entering.target, entering.source, -reduced)
         };
+        let moved = self.nodes[leaving as usize].size;
+        self.grow_path(
+            self.nodes[leaving as usize].parent,
+            join,
+            moved.wrapping_neg(),
+        );
+        self.grow_path(new_parent, join, moved);
         self.rehang(top, leaving, new_parent, flow);
-        self.shift_subtree(top, shift);
+        if 2 * moved as usize <= self.nodes.len() {
+            self.shift_subtree(top, NONE, shift);
+        } else {
+            self.shift_subtree(self.root, top, -shift);
+        }
     }
 
     /// The node whose arc to its parent leaves, the side it is on, the flow of the pivot, and
@@ -263,7 +286,8 @@ impl Simplex {
         let (mut target_side, mut target_flow) = (NONE, i64::MAX);
         while down != up {
             let (down_node, up_node) = (&self.nodes[down as usize], &self.nodes[up as usize]);
-            if down_node.depth >= up_node.depth {
+            // The smaller subtree cannot hold the other node.
+            if down_node.size <= up_node.size {
                 // Arcs above sources and all arcs at the root point upwards.
                 let points_up = down < self.sources || down_node.parent == self.root;
                 if points_up && down_node.flow < source_flow {
@@ -298,21 +322,34 @@ impl Simplex {
         }
     }
 
+    /// Change the sizes of a node and all above it, below `join`.
+    fn grow_path(&mut self, from: u32, join: u32, change: u32) {
+        let mut node = from;
+        while node != join {
+            let entry = &mut self.nodes[node as usize];
+            entry.size = entry.size.wrapping_add(change);
+            node = entry.parent;
+        }
+    }
+
     /// Turn the path from `top` up to `bottom` round and hang `top` under `new_parent`.
     fn rehang(&mut self, top: u32, bottom: u32, new_parent: u32, flow: i64) {
-        let (mut node, mut parent, mut flow) = (top, new_parent, flow);
+        let total = self.nodes[bottom as usize].size;
+        let (mut node, mut parent, mut flow, mut before) = (top, new_parent, flow, 0);
         loop {
             let Node {
                 parent: old_parent,
                 flow: old_flow,
+                size: old_size,
                 ..
             } = self.nodes[node as usize];
             self.detach(node);
             self.attach(node, parent, flow);
+            self.nodes[node as usize].size = total - before;
             if node == bottom {
                 return;
             }
-            (parent, node, flow) = (node, old_parent, old_flow);
+            (parent, node, flow, before) = (node, old_parent, old_flow, old_size);
         }
     }
 
@@ -334,7 +371,6 @@ impl Simplex {
     }
 
     fn attach(&mut self, node: u32, parent: u32, flow: i64) {
-        let depth = self.nodes[parent as usize].depth + 1;
         let sibling = std::mem::replace(&mut self.nodes[parent as usize].first_child, node);
         if sibling != NONE {
             self.nodes[sibling as usize].previous_sibling = node;
@@ -343,24 +379,21 @@ impl Simplex {
         entry.parent = parent;
         entry.next_sibling = sibling;
         entry.previous_sibling = NONE;
-        entry.depth = depth;
         entry.flow = flow;
     }
 
-    /// Add `shift` to the potentials of a subtree and set its depths anew, in preorder.
-    fn shift_subtree(&mut self, top: u32, shift: i64) {
+    /// Add `shift` to the potentials of a subtree, but for those below `skipped`, in preorder.
+    fn shift_subtree(&mut self, top: u32, skipped: u32, shift: i64) {
         let mut node = top;
         loop {
-            self.potential[node as usize] += shift;
-            let Node {
-                parent,
-                first_child,
-                ..
-            } = self.nodes[node as usize];
-            self.nodes[node as usize].depth = self.nodes[parent as usize].depth + 1;
-            if first_child != NONE {
-                node = first_child;
-                continue;
+            if node != skipped {
+                let potential = &mut self.potential[node as usize];
+                *potential = potential.wrapping_add(shift);
+                let first_child = self.nodes[node as usize].first_child;
+                if first_child != NONE {
+                    node = first_child;
+                    continue;
+                }
             }
             loop {
                 if node == top {

@@ -2,6 +2,7 @@
 
 use super::auction::Outcome;
 use super::cost::{Cost, FixedPoint, Pair};
+use super::guess::Guess;
 use super::initial::{complete, greedy};
 use super::masses::Masses;
 use super::simplex::{BasicArc, Simplex};
@@ -107,20 +108,17 @@ fn started(
             )
         }
         Start::Duals(basis) => {
-            let reduced =
-                |i: usize, j: usize| fixed.encode_signed(cost.cost(i, j) - basis.u[i] - basis.v[j]);
-            let plan = greedy(masses, &basis.pairs, reduced);
-            let hanging = all_nodes.map(|node| (node, potential(basis, n, node, fixed)));
-            (
-                Simplex::new(n, m, &plan, hanging, integer_cost),
-                basis.pairs.clone(),
-            )
+            let Basis { u, v, pairs, .. } = basis;
+            return Ok(guided(cost, masses, (u, v), pairs, fixed));
         }
         Start::Cold => {
             if masses.are_one_unit()
                 && let Some(outcome) = cost.auction(control)?
             {
                 return Ok(matched(cost, masses, outcome, fixed));
+            }
+            if let Some(Guess { u, v, pairs }) = cost.guess(masses, control)? {
+                return Ok(guided(cost, masses, (&u, &v), &pairs, fixed));
             }
             let pairs = cost.cheapest(CHEAPEST.0, CHEAPEST.1, control)?;
             let plan = greedy(masses, &pairs, integer_cost);
@@ -138,6 +136,27 @@ fn started(
     };
     simplex.add_arcs(&pairs, integer_cost);
     Ok(simplex)
+}
+
+/// The simplex with a plan along pairs that are nearly tight with the given duals: every
+/// component of it hangs on the root by the dual of its first node.
+fn guided(
+    cost: &impl Cost,
+    masses: &Masses,
+    (u, v): (&[f64], &[f64]),
+    pairs: &[Pair],
+    fixed: FixedPoint,
+) -> Simplex {
+    let (n, m) = (cost.sources(), cost.targets());
+    let integer_cost = |i: usize, j: usize| fixed.encode(cost.cost(i, j));
+    let plan = greedy(masses, pairs, |i, j| {
+        fixed.encode_signed(cost.cost(i, j) - u[i] - v[j])
+    });
+    let potentials = u.iter().copied().chain(v.iter().map(|v| -v));
+    let hanging = (0..).zip(potentials.map(|dual| fixed.encode_signed(dual)));
+    let mut simplex = Simplex::new(n, m, &plan, hanging, integer_cost);
+    simplex.add_arcs(pairs, integer_cost);
+    simplex
 }
 
 /// The simplex at the end of an auction: every matched pair hangs on the root by itself.
