@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from twostep_rs.models.corrector import Corrector
@@ -25,23 +26,23 @@ def test_alpha_scales_the_correction():
     torch.testing.assert_close(quarter, 0.25 * full, rtol=1e-4, atol=1e-6)
 
 
-def test_parameters_map_their_range_to_minus_one_and_one():
-    features = ParameterFeatures(SCALING, clamp=False)
-    found = features(torch.tensor([[1.0], [4.0], [2.0]]))
-    torch.testing.assert_close(found[:2], torch.tensor([[-1.0, -1.0], [1.0, 1.0]]))
-    torch.testing.assert_close(found[2], torch.tensor([-1.0 / 3.0, 0.0]))
+@pytest.mark.parametrize(
+    ("head", "expected"),
+    [
+        ("plain", [[-1.0], [1.0], [0.0], [2.0]]),
+        ("affine", [[-1.0, -1.0], [1.0, 1.0], [-1.0 / 3.0, 0.0], [1.0, 1.0]]),
+    ],
+)
+def test_parameters_map_their_range_to_minus_one_and_one(head, expected):
+    features = ParameterFeatures(SCALING, head=head)
+    found = features(torch.tensor([[1.0], [4.0], [2.0], [8.0]]))
+    torch.testing.assert_close(found, torch.tensor(expected))
 
 
-def test_clamped_features_stop_at_the_range():
-    features = ParameterFeatures(SCALING, clamp=True)
-    found = features(torch.tensor([[4.0], [400.0], [0.01], [1.0]]))
-    assert torch.equal(found[0], found[1])
-    assert torch.equal(found[2], found[3])
-
-
-def test_parameters_that_are_not_positive_have_no_logarithm():
-    features = ParameterFeatures(Scaling((0.0,), (1.0,), (-1.0, 1.0)), clamp=False)
-    assert features(torch.tensor([[-3.0]])).tolist() == [[-3.0]]
+@pytest.mark.parametrize(("head", "expected"), [("plain", -3.0), ("affine", -1.0)])
+def test_parameters_that_are_not_positive_have_no_logarithm(head, expected):
+    features = ParameterFeatures(Scaling((0.0,), (1.0,), (-1.0, 1.0)), head=head)
+    assert features(torch.tensor([[-3.0]])).tolist() == [[expected]]
 
 
 def test_a_constant_axis_is_not_scaled():

@@ -65,9 +65,7 @@ def config(preset: Preset) -> Config:
             experiment=NAME,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(
-                method="meanflow", head="plain", jitter=0.0, times="logit-normal"
-            ),
+            stage_1=StageOneConfig(method="meanflow", head="plain", jitter=0.0, learning_rate=1e-3),
             stage_2=StageTwoConfig(
                 head="plain",
                 jitter=0.0,

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twostep_rs.models.features import ParameterFeatures, Scaling, Standardise
-from twostep_rs.models.head import Head, OutputLayer
+from twostep_rs.models.features import Head, ParameterFeatures, Scaling, Standardise
+from twostep_rs.models.head import OutputLayer
 
 
 class Corrector(nn.Module):
@@ -30,7 +30,7 @@ class Corrector(nn.Module):
         super().__init__()
         self.alpha = alpha
         self.standardise = Standardise(scaling)
-        self.parameter_features = ParameterFeatures(scaling, clamp=head == "affine")
+        self.parameter_features = ParameterFeatures(scaling, head=head)
         self.inputs = nn.Linear(scaling.dim + self.parameter_features.width, width)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(depth))
         self.head = OutputLayer(width, scaling.dim, head=head, gain=0.0)

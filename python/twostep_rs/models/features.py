@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+Head = Literal["plain", "affine"]
 
 # The tangent differentiates the embedding in time, so a frequency multiplies its variance: none
 # is above 4 pi.
@@ -61,35 +63,41 @@ class Standardise(nn.Module):
 class ParameterFeatures(nn.Module):
     """The physical parameter as network inputs.
 
-    ``linear`` maps the training range to [-1, 1] and goes on beyond it. The features are that and,
-    for positive parameters, the same of the logarithm; with ``clamp`` both stop at the ends of
-    the training range, so that what lies behind sees nothing that it was not trained on.
+    ``linear`` maps the training range to [-1, 1] and goes on beyond it; ``logarithm`` does the same
+    to the logarithm of positive parameters. For a ``plain`` head the feature is the logarithm
+    (``linear`` where there is none). For an ``affine`` head the features are both, and both stop
+    at the ends of the training range: the trunk sees nothing that it was not trained on, and
+    the head extrapolates.
 
     Args:
         scaling: where the training data lie.
-        clamp: whether features stop at the ends of the training range.
+        head: ``plain`` or ``affine``.
     """
 
-    def __init__(self, scaling: Scaling, *, clamp: bool) -> None:
+    def __init__(self, scaling: Scaling, *, head: Head) -> None:
         super().__init__()
-        self.clamp = clamp
+        self.affine = head == "affine"
         self.range = scaling.parameters
         self.logarithmic = scaling.logarithmic
-        self.width = 1 + self.logarithmic
+        self.width = 2 if self.affine and self.logarithmic else 1
 
     def linear(self, parameter: Tensor) -> Tensor:
         """``parameter`` of shape (n, 1) relative to the training range."""
         return _relative(parameter, *self.range)
 
+    def logarithm(self, parameter: Tensor) -> Tensor:
+        """Logarithm of ``parameter``, (n, 1), relative to that of the training range."""
+        low, high = self.range
+        return _relative(parameter.log(), math.log(low), math.log(high))
+
     def forward(self, parameter: Tensor) -> Tensor:
         """Features of shape (n, width)."""
-        low, high = self.range
-        if self.clamp:
-            parameter = parameter.clamp(low, high)
-        features = [self.linear(parameter)]
-        if self.logarithmic:
-            features.append(_relative(parameter.log(), math.log(low), math.log(high)))
-        return torch.cat(features, dim=1)
+        if not self.affine:
+            return self.logarithm(parameter) if self.logarithmic else self.linear(parameter)
+        parameter = parameter.clamp(*self.range)
+        if not self.logarithmic:
+            return self.linear(parameter)
+        return torch.cat([self.linear(parameter), self.logarithm(parameter)], dim=1)
 
 
 def _relative(value: Tensor, low: float, high: float) -> Tensor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-Head = Literal["plain", "affine"]
+if TYPE_CHECKING:
+    from twostep_rs.models.features import Head
 
 
 class OutputLayer(nn.Module):

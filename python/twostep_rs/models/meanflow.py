@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twostep_rs.models.features import ParameterFeatures, Scaling, Standardise, TimeFeatures
-from twostep_rs.models.head import Head, OutputLayer
+from twostep_rs.models.features import Head, ParameterFeatures, Scaling, Standardise, TimeFeatures
+from twostep_rs.models.head import OutputLayer
 
 _SMALL_GAIN = 0.1
 
@@ -45,7 +45,7 @@ class AverageVelocity(nn.Module):
         self.scaling = scaling
         self.standardise = Standardise(scaling)
         self.times = TimeFeatures()
-        self.parameter_features = ParameterFeatures(scaling, clamp=head == "affine")
+        self.parameter_features = ParameterFeatures(scaling, head=head)
         inputs = scaling.dim + 2 * self.times.width + self.parameter_features.width
         widths = [inputs, *[width] * depth]
         self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
