@@ -132,7 +132,12 @@ def test_the_source_is_left_alone():
         ({"substeps": 0}, "substeps: expected at least 1, got 0"),
         ({"substeps": "many"}, "substeps: expected an integer, got 'many'"),
         ({"substeps": 2**40}, "substeps: expected at most 4294967295 steps in all"),
-        ({"dt": 1e-12}, "dt, substeps: expected at most 4294967295 steps in all"),
+        ({"dt": 1e-12}, "dt: expected at most 4294967295 steps in all, got 1e-12"),
+        ({"dt": 1e-320}, "dt: expected at most 4294967295 steps in all"),
+        (
+            {"chi": 1e200, "total_mass": 1e200},
+            "attraction: expected a non-negative number, got inf",
+        ),
     ],
 )
 def test_bad_constants(arguments, message):
@@ -198,6 +203,12 @@ def test_bad_points_of_drift(x, error):
         KellerSegel().drift(x, 1.0)
 
 
+def test_a_drift_out_of_range_is_an_error():
+    ks = KellerSegel(kernel_constant=1e300, delta=1e-10)
+    with pytest.raises(InputError, match=r"^drift: expected finite values"):
+        ks.drift([[0.0, 0.0, 0.0], [1e-10, 1e-11, 0.0]], 0.0)
+
+
 def test_bad_arguments_of_prior():
     with pytest.raises(InputError, match=r"^n: expected at least 1, got 0"):
         KellerSegel().prior(0, seed=1)
@@ -212,7 +223,7 @@ def test_a_folded_kolmogorov_flow_warns_once():
         for sigma in (15.0, 20.0, 110.0):
             ks.simulate(sigma, n=5)
     assert [w.category for w in caught] == [StepSizeWarning]
-    assert re.search(r"sigma above about 15\.9", str(caught[0].message))
+    assert re.search(r"coarse .* sigma = 15\.9, .* caustics above 31\.8", str(caught[0].message))
     assert caught[0].filename == __file__
 
 

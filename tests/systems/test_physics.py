@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import integrate, special
@@ -106,6 +108,57 @@ def test_moments_without_chemotaxis_match_the_closed_forms(dim, mu):
     for axis in range(1, dim):
         check(x[:, axis], 0.0)
         check(x[:, axis] ** 2, 1 / (dim + 2) + 2 * mu * 0.02)
+
+
+@dataclasses.dataclass
+class Moments:
+    """Moments of terminal clouds, by independent code, to the digits given."""
+
+    dim: int
+    flow: str
+    sigma: float
+    mu: float
+    strength: float  # chi M0 C
+    mean: float
+    variance: float
+    transverse: float
+    digits: float  # half a unit of the last digit, or half the range given
+
+
+CLOUDS = [
+    Moments(3, "laminar", 15.0, 1.0, 20 / (4 * np.pi), 0.20, 0.233, 0.227, 5e-3),
+    Moments(3, "laminar", 200.0, 1.0, 20 / (4 * np.pi), 2.74, 0.729, 0.227, 5e-3),
+    Moments(3, "laminar", 15.0, 1.0, 80 / (4 * np.pi), 0.21, 0.194, 0.1905, 5e-3),
+    Moments(3, "laminar", 100.0, 1.0, 80 / (4 * np.pi), 1.40, 0.304, 0.1905, 5e-3),
+    Moments(3, "laminar", 200.0, 1.0, 80 / (4 * np.pi), 2.80, 0.650, 0.1905, 5e-3),
+    Moments(3, "laminar", 200.0, 0.1, 80 / (8 * np.pi), 2.81, 0.634, 0.178, 5e-3),
+    Moments(3, "laminar", 15.0, 0.01, 80 / (4 * np.pi), 0.21, 0.152, 0.149, 5e-3),
+    Moments(3, "laminar", 200.0, 0.01, 1 / (4 * np.pi), 2.78, 0.680, 0.198, 5e-3),
+    Moments(3, "kolmogorov", 10.0, 0.1, 80 / (4 * np.pi), 0.0, 0.17, 0.17, 5e-3),
+    Moments(3, "kolmogorov", 50.0, 0.1, 80 / (4 * np.pi), 0.0, 0.35, 0.35, 5e-3),
+    Moments(3, "kolmogorov", 110.0, 0.1, 0.0, 0.0, 0.62, 0.62, 5e-3),
+    Moments(4, "laminar", 100.0, 0.01, 0.0, 1.248, 0.264, 0.167, 1e-3),
+    Moments(4, "laminar", 200.0, 0.01, 0.0, 2.50, 0.555, 0.167, 5e-3),
+]
+
+
+@pytest.mark.filterwarnings("ignore::twostep_rs.errors.StepSizeWarning")
+@pytest.mark.parametrize("expected", CLOUDS)
+def test_moments_of_the_printed_clouds(expected):
+    """Four Euler-Maruyama steps to T = 0.02, delta = 1e-3, kernel ``printed``."""
+    n = 15_000
+    ks = KellerSegel(expected.dim, expected.flow, mu=expected.mu, kernel_constant=expected.strength)
+    x = ks.simulate(expected.sigma, n=n, seed=10).target
+
+    def check(values, value):
+        # Their clouds are samples too: twice the variance of one.
+        error = np.sqrt(2) * values.std() / np.sqrt(n)
+        assert abs(values.mean() - value) < 3 * error + expected.digits
+
+    check(x[:, 0], expected.mean)
+    check((x[:, 0] - x[:, 0].mean()) ** 2, expected.variance)
+    for axis in range(1, expected.dim):
+        check(x[:, axis] ** 2, expected.transverse)
 
 
 def test_prior_is_uniform_in_the_ball():

@@ -2,8 +2,8 @@
 
 use numpy::PyArray2;
 use pyo3::prelude::*;
-use twostep_core::Error;
 use twostep_core::sim::{self, Parts, Settings};
+use twostep_core::{Control, Error, Result};
 
 use crate::arrays::{from_points, points_in};
 use crate::error::to_python;
@@ -72,18 +72,14 @@ impl KellerSegel {
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         match &self.0 {
             System::Three(system) => {
-                let source = points_in("source", source)?;
-                let target = run(py, threads, progress, |control| {
-                    system.simulate(&source, sigma, seed, control)
-                })?;
-                from_points(py, &target)
+                on_points(py, "source", source, threads, progress, |x, control| {
+                    system.simulate(x, sigma, seed, control)
+                })
             }
             System::Four(system) => {
-                let source = points_in("source", source)?;
-                let target = run(py, threads, progress, |control| {
-                    system.simulate(&source, sigma, seed, control)
-                })?;
-                from_points(py, &target)
+                on_points(py, "source", source, threads, progress, |x, control| {
+                    system.simulate(x, sigma, seed, control)
+                })
             }
         }
     }
@@ -101,22 +97,28 @@ impl KellerSegel {
     ) -> PyResult<Bound<'py, PyArray2<f64>>> {
         let parts = Parts { chemotaxis, flow };
         match &self.0 {
-            System::Three(system) => {
-                let x = points_in("x", x)?;
-                let drift = run(py, threads, None, |control| {
-                    system.drift(&x, sigma, parts, control)
-                })?;
-                from_points(py, &drift)
-            }
-            System::Four(system) => {
-                let x = points_in("x", x)?;
-                let drift = run(py, threads, None, |control| {
-                    system.drift(&x, sigma, parts, control)
-                })?;
-                from_points(py, &drift)
-            }
+            System::Three(system) => on_points(py, "x", x, threads, None, |x, control| {
+                system.drift(x, sigma, parts, control)
+            }),
+            System::Four(system) => on_points(py, "x", x, threads, None, |x, control| {
+                system.drift(x, sigma, parts, control)
+            }),
         }
     }
+}
+
+/// The door for a map from points to points.
+fn on_points<'py, const D: usize>(
+    py: Python<'py>,
+    name: &'static str,
+    points: &Bound<'py, PyArray2<f64>>,
+    threads: Option<usize>,
+    progress: Option<&Bound<'py, PyAny>>,
+    map: impl FnOnce(&[[f64; D]], &Control) -> Result<Vec<[f64; D]>> + Send,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let points = points_in(name, points)?;
+    let result = run(py, threads, progress, |control| map(&points, control))?;
+    from_points(py, &result)
 }
 
 /// Independent uniform points in the unit ball.

@@ -146,7 +146,7 @@ impl<const D: usize> KellerSegel<D> {
     ) -> Result<Vec<[f64; D]>> {
         non_negative("sigma", sigma)?;
         control.set_total(self.work(points.len(), parts));
-        self.evaluate(points, sigma, parts, control)
+        finite("drift", self.evaluate(points, sigma, parts, control)?)
     }
 
     /// Where the particles of `source` are at the final time.
@@ -173,17 +173,7 @@ impl<const D: usize> KellerSegel<D> {
         for step in 0..self.steps {
             points = self.step(&points, sigma, noise, step, control)?;
         }
-        match points.as_flattened().iter().position(|x| !x.is_finite()) {
-            None => Ok(points),
-            Some(index) => {
-                let value = points.as_flattened()[index];
-                Err(Error::NotFinite {
-                    name: "target",
-                    index,
-                    value,
-                })
-            }
-        }
+        finite("target", points)
     }
 
     fn step(
@@ -341,6 +331,19 @@ fn particle_count(n: usize) -> Result<()> {
         });
     }
     Ok(())
+}
+
+/// `points`, or an error in their `name` where finite input has led out of the range of numbers.
+fn finite<const D: usize>(name: &'static str, points: Vec<[f64; D]>) -> Result<Vec<[f64; D]>> {
+    let flat = points.as_flattened();
+    match flat.iter().position(|x| !x.is_finite()) {
+        None => Ok(points),
+        Some(index) => Err(Error::NotFinite {
+            name,
+            index,
+            value: flat[index],
+        }),
+    }
 }
 
 fn positive(name: &'static str, got: f64) -> Result<()> {

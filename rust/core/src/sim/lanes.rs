@@ -21,8 +21,9 @@ pub(super) trait Real: Pod + Send + Sync {
 /// The laws multiply up to `s (s + D)^4`, with `s` a squared distance and `D` the square of the
 /// regularisation. Coordinates are scaled so that the cloud's widest axis, or `delta` where that
 /// is wider, is at most `2^extent`: products stay below the largest number. `s` starts at `least`
-/// and `D` is at least `least_square`: products stay normal. In scaled lengths both lie far
-/// below the spacing of coordinates of that size.
+/// and `D` is at least `least_square`: products stay normal. Both lie far below the square of the
+/// spacing of coordinates, but for `least_square` of `f32`: its root is `2^-19` of the extent,
+/// where offsets have a few bits left.
 pub(super) struct Range<T> {
     pub(super) extent: i32,
     pub(super) least: T,
