@@ -310,9 +310,13 @@ impl<'a> Market<'a> {
             .map(|(index, memory)| ((index / REMEMBERED) as u32, memory.target))
             .collect();
         pairs.sort_unstable();
+        // Only differences of prices count; where targets are rare all may have climbed far.
+        let values = || (0..self.y.len()).map(|j| self.values.get(j));
+        let cheapest = values().fold(f64::NEG_INFINITY, f64::max);
+        let prices = values().map(|value| cheapest - value).collect();
         Outcome {
             matching,
-            prices: (0..self.y.len()).map(|j| -self.values.get(j)).collect(),
+            prices,
             pairs,
         }
     }
