@@ -54,6 +54,7 @@ FAMILIES: dict[str, Callable[[np.random.Generator], tuple[Cloud, Cloud]]] = {
         rng.normal(size=(20, 3))[rng.integers(0, 20, N)],
         rng.normal(size=(20, 3))[rng.integers(0, 20, N)],
     ),
+    "one target": lambda rng: (rng.random((N, 3)), np.zeros((N, 3))),
     "flat and thin": lambda rng: (
         rng.normal(size=(N, 3)) * np.array([1.0, 1.0, 0.0]),
         rng.normal(size=(N, 3)) * np.array([1e-6, 1.0, 1e3]),

@@ -29,8 +29,9 @@ const INCREMENTS: (f64, f64, f64) = (10.0, 0.02, 0.2);
 /// searches anew.
 const SLACK: f64 = 10.0;
 
-/// Bids per source after which a phase is given up.
-const PATIENCE: usize = 20;
+/// Bids per source after which a phase is given up: before the first phase that ended, when the
+/// increment may be too small for the way that prices have to go, and after it.
+const PATIENCE: (usize, usize) = (20, 100);
 
 /// After a phase that was given up the increment grows by this factor, at most so many times.
 const CLIMB: f64 = 10.0;
@@ -83,9 +84,11 @@ impl WithSimd for Auction<'_> {
         let (first, last, ratio) = INCREMENTS;
         let mut increment = first * mean;
         // Where prices have to climb far, larger increments take them there.
-        let mut climbs = 0;
+        let (mut climbs, mut settled) = (0, false);
         while increment > last * median {
-            if market.phase(increment, self.control)? {
+            let patience = if settled { PATIENCE.1 } else { PATIENCE.0 };
+            if market.phase(increment, patience, self.control)? {
+                settled = true;
                 increment *= ratio;
             } else if climbs < CLIMBS {
                 climbs += 1;
@@ -233,7 +236,7 @@ impl<'a> Market<'a> {
 
     /// Bid until every source has a target; `false` if that takes too long.
     #[inline(always)]
-    fn phase(&mut self, increment: f64, control: &Control) -> Result<bool> {
+    fn phase(&mut self, increment: f64, patience: usize, control: &Control) -> Result<bool> {
         let mut waiting = self.release(increment);
         let mut bids = 0;
         while let Some(source) = waiting.pop() {
@@ -241,7 +244,7 @@ impl<'a> Market<'a> {
             if bids % CHECK_INTERVAL == 0 {
                 control.check()?;
             }
-            if bids > PATIENCE * self.x.len() {
+            if bids > patience * self.x.len() {
                 return Ok(false);
             }
             let source = source as usize;
@@ -307,9 +310,13 @@ impl<'a> Market<'a> {
             .map(|(index, memory)| ((index / REMEMBERED) as u32, memory.target))
             .collect();
         pairs.sort_unstable();
+        // Only differences of prices count; where targets are rare all may have climbed far.
+        let values = || (0..self.y.len()).map(|j| self.values.get(j));
+        let cheapest = values().fold(f64::NEG_INFINITY, f64::max);
+        let prices = values().map(|value| cheapest - value).collect();
         Outcome {
             matching,
-            prices: (0..self.y.len()).map(|j| -self.values.get(j)).collect(),
+            prices,
             pairs,
         }
     }

@@ -185,14 +185,20 @@ fn potential(basis: &Basis, sources: usize, node: u32, fixed: FixedPoint) -> i64
     }
 }
 
+/// The duals as numbers. A constant may be moved from one side to the other: the one that makes
+/// those of the targets smallest leaves the least to rounding.
 fn duals(simplex: &Simplex, cost: &impl Cost, fixed: FixedPoint) -> (Vec<f64>, Vec<f64>) {
+    let v: Vec<i64> = (0..cost.targets())
+        .map(|j| simplex.target_dual(j))
+        .collect();
+    let least = v.iter().copied().min().unwrap_or(0);
+    let largest = v.iter().copied().max().unwrap_or(0);
+    let middle = i64::midpoint(least, largest);
     (
         (0..cost.sources())
-            .map(|i| fixed.decode(simplex.source_dual(i)))
+            .map(|i| fixed.decode(simplex.source_dual(i) + middle))
             .collect(),
-        (0..cost.targets())
-            .map(|j| fixed.decode(simplex.target_dual(j)))
-            .collect(),
+        v.iter().map(|v| fixed.decode(v - middle)).collect(),
     )
 }
 
