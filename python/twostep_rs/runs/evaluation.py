@@ -16,7 +16,7 @@ from twostep_rs.errors import ConfigError
 from twostep_rs.threads import get_num_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -149,31 +149,42 @@ def evaluate(
         max(training_parameters, default=-math.inf),
     )
 
-    rows: list[Row] = []
-    shown: dict[float, dict[int, Points]] = {}
-    for index, parameter in enumerate(config.parameters):
-        references, candidates = _draw(stages, system, config, parameter, index, seed, tally)
-        for metric in metrics:
-            measure = _Measure(metric, config.bins, system.domain.period, threads, tally)
-            floor, *scores = _measure(references, candidates, config, measure)
-            rows += [
-                Row(
-                    method=method,
-                    stage=stage,
-                    parameter=parameter,
-                    training_range=low <= parameter <= high,
-                    seed=seed,
-                    metric=metric.name,
-                    box=metric.box,
-                    w2_squared=score.value,
-                    standard_error=score.error,
-                    floor=floor.value,
-                    floor_standard_error=floor.error,
-                    n=config.particles,
-                )
-                for stage, score in zip(stages, scores, strict=True)
-            ]
-        shown[parameter] = {0: references[0]} | {k: c[0] for k, c in candidates.items()}
+    drawn = [
+        _draw(stages, system, config, parameter, index, seed, tally)
+        for index, parameter in enumerate(config.parameters)
+    ]
+    solver = _Solver(config.bins, system.domain.period, threads, tally)
+    # The longest first, so that no thread is left alone with one of them at the end.
+    order = sorted(metrics, key=lambda metric: metric.name != "exact")
+    found = solver([(m, pair) for m in order for clouds in drawn for pair in clouds.pairs(config)])
+    scores = {
+        (metric, index): _scores(list(itertools.islice(found, distances)), config)
+        for metric in order
+        for index in range(len(drawn))
+    }
+    rows = [
+        Row(
+            method=method,
+            stage=stage,
+            parameter=parameter,
+            training_range=low <= parameter <= high,
+            seed=seed,
+            metric=metric.name,
+            box=metric.box,
+            w2_squared=score.value,
+            standard_error=score.error,
+            floor=scores[metric, index][0].value,
+            floor_standard_error=scores[metric, index][0].error,
+            n=config.particles,
+        )
+        for index, parameter in enumerate(config.parameters)
+        for metric in metrics
+        for stage, score in zip(stages, scores[metric, index][1:], strict=True)
+    ]
+    shown = {
+        parameter: {0: clouds.references[0]} | {k: c[0] for k, c in clouds.candidates.items()}
+        for parameter, clouds in zip(config.parameters, drawn, strict=True)
+    }
     return Evaluation(tuple(rows), shown)
 
 
@@ -199,6 +210,22 @@ class _Mean:
         return cls(float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values))))
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Independent references at one parameter, and clouds of every stage from fresh sources."""
+
+    references: Sequence[Points]
+    candidates: Mapping[int, Sequence[Points]]
+
+    def pairs(self, config: EvaluationConfig) -> list[Pair]:
+        """Disjoint pairs for the floor, then (candidate, reference) for every stage in turn."""
+        disjoint = zip(self.references[0::2], self.references[1::2], strict=False)
+        pairs = list(disjoint)[: config.floor_pairs]
+        for clouds in self.candidates.values():
+            pairs += zip(clouds, self.references, strict=False)
+        return pairs
+
+
 def _clouds(config: EvaluationConfig) -> int:
     """Independent references per parameter."""
     return max(2 * config.floor_pairs, config.references)
@@ -212,8 +239,7 @@ def _draw(
     index: int,
     seed: int,
     tally: _Tally,
-) -> tuple[list[Points], dict[int, list[Points]]]:
-    """References at one parameter, and the clouds of every stage from fresh sources."""
+) -> _Drawn:
     first = index * _CLOUDS_PER_PARAMETER
     references = []
     for k in range(first, first + _clouds(config)):
@@ -228,24 +254,14 @@ def _draw(
         stage: [np.asarray(carry(source, parameter), dtype=np.float64) for source in sources]
         for stage, carry in stages.items()
     }
-    return references, candidates
+    return _Drawn(references, candidates)
 
 
-def _measure(
-    references: Sequence[Points],
-    candidates: Mapping[int, Sequence[Points]],
-    config: EvaluationConfig,
-    measure: _Measure,
-) -> list[_Mean]:
-    """The floor, then the figure of every stage."""
-    disjoint = zip(references[0::2], references[1::2], strict=False)
-    groups = [list(disjoint)[: config.floor_pairs]]
-    groups += [list(zip(clouds, references, strict=False)) for clouds in candidates.values()]
-    found = measure([pair for group in groups for pair in group])
-    ends = itertools.accumulate(map(len, groups))
-    return [
-        _Mean.of(found[end - len(group) : end]) for group, end in zip(groups, ends, strict=True)
-    ]
+def _scores(distances: Sequence[float], config: EvaluationConfig) -> list[_Mean]:
+    """The floor, then the figure of every stage, from distances in the order of the pairs."""
+    floor, rest = distances[: config.floor_pairs], distances[config.floor_pairs :]
+    stages = range(0, len(rest), config.references)
+    return [_Mean.of(floor), *(_Mean.of(rest[k : k + config.references]) for k in stages)]
 
 
 def _metrics(config: EvaluationConfig, *, on_torus: bool) -> list[_Metric]:
@@ -258,44 +274,26 @@ def _metrics(config: EvaluationConfig, *, on_torus: bool) -> list[_Metric]:
 
 
 @dataclass(frozen=True)
-class _Measure:
-    """W2 squared of pairs (candidate, reference); problems are spread over threads."""
+class _Solver:
+    """W2 squared of pairs (candidate, reference), one problem to a thread."""
 
-    metric: _Metric
     bins: int
     period: tuple[float, ...] | None
     threads: int | None
     tally: _Tally
 
-    def __call__(self, pairs: Sequence[Pair]) -> list[float]:
-        threads = get_num_threads() if self.threads is None else self.threads
-        return (
-            self._exact(pairs, threads)
-            if self.metric.name == "exact"
-            else self._histogram(pairs, threads)
-        )
-
-    def _exact(self, pairs: Sequence[Pair], threads: int) -> list[float]:
-        found: list[float] = []
-        for begin in range(0, len(pairs), threads):
-            xs, ys = zip(*pairs[begin : begin + threads], strict=True)
-            plans = ot.emd_batch(xs, ys, period=self.period, threads=threads)
-            found += [plan.cost for plan in plans]
-            self.tally(len(plans))
-        return found
-
-    def _histogram(self, pairs: Sequence[Pair], threads: int) -> list[float]:
-        found: list[float] = []
-        pool = ThreadPoolExecutor(threads)
+    def __call__(self, problems: Sequence[tuple[_Metric, Pair]]) -> Iterator[float]:
+        pool = ThreadPoolExecutor(get_num_threads() if self.threads is None else self.threads)
         try:
-            for value in pool.map(self._distance, pairs):
-                found.append(value)
+            for value in pool.map(lambda problem: self._distance(*problem), problems):
                 self.tally()
+                yield value
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-        return found
 
-    def _distance(self, pair: Pair) -> float:
-        box = "joint" if self.metric.box is None else self.metric.box
+    def _distance(self, metric: _Metric, pair: Pair) -> float:
+        if metric.name == "exact":
+            return ot.emd(*pair, period=self.period, threads=1).cost
+        box = "joint" if metric.box is None else metric.box
         found = ot.histogram_w2(*pair, bins=self.bins, box=box, period=self.period, threads=1)
         return found.w2_squared
