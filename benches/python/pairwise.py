@@ -40,8 +40,9 @@ import twostep_rs as ts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    PairSum = Callable[["Array"], "Array"]
+
 Array = np.ndarray
-PairSum = "Callable[[Array], Array]"
 
 DELTA = 1e-3
 # Coordinates of 24 bits know the offset of the nearest pairs, some 1e-3 apart, to a few 1e-4.
@@ -261,7 +262,7 @@ def row(kernel: str, n: int, repeats: int, rng: np.random.Generator) -> dict[str
         "gpairs_per_second": {name: round(n**2 / median(t) / 1e9, 3) for name, t in times.items()},
         "speedup_of_float64": {name: ratio(name, "float64") for name in rivals},
         "speedup_of_float32_over_float64": ratio("float64", "float32"),
-        "difference_to_float64": differences,
+        "difference_to_float64": {name: float(f"{d:.1e}") for name, d in differences.items()},
     }
 
 
@@ -271,7 +272,7 @@ def uniform_ball(n: int, rng: np.random.Generator) -> Array:
     return direction / np.linalg.norm(direction, axis=1, keepdims=True) * radius
 
 
-def record(options: argparse.Namespace, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def record(options: argparse.Namespace, load: float, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The rows and what they were measured with."""
     return {
         "command": shlex.join(["python", *sys.argv]),
@@ -282,7 +283,7 @@ def record(options: argparse.Namespace, rows: list[dict[str, Any]]) -> dict[str,
             "processor": processor(),
             "cores": os.cpu_count(),
             "simd": ts.build_info()["simd"],
-            "load_average_at_start": LOAD,
+            "load_average_before": round(load, 2),
         },
         "versions": {
             "twostep_rs": ts.__version__,
@@ -303,9 +304,6 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-LOAD = os.getloadavg()[0]
-
-
 def main() -> None:
     """Run the table and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -314,14 +312,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="write the table to this file")
     options = parser.parse_args()
+    load, *_ = os.getloadavg()
     rng = np.random.default_rng(options.seed)
-    n, repeats = (300, 1) if options.smoke else (15_000, options.repeats)
+    n = 15_000
+    if options.smoke:
+        n, options.repeats = 300, 1
     rows = []
     for kernel in KERNELS:
-        rows.append(row(kernel, n, repeats, rng))
+        rows.append(row(kernel, n, options.repeats, rng))
         print(json.dumps(rows[-1]), flush=True)
     if options.json:
-        options.json.write_text(json.dumps(record(options, rows), indent=1) + "\n")
+        options.json.write_text(json.dumps(record(options, load, rows), indent=1) + "\n")
 
 
 if __name__ == "__main__":
