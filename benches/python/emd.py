@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from statistics import median
@@ -25,6 +26,7 @@ from scipy.optimize import linear_sum_assignment
 
 import ot as pot
 import twostep_rs as ts
+from shared.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -168,6 +170,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the table to this file")
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 1500, 3500])
     options = parser.parse_args()
+    load, *_ = os.getloadavg()
     rng = np.random.default_rng(options.seed)
     smoke, repeats = options.smoke, 1 if options.smoke else options.repeats
     rows = []
@@ -188,7 +191,8 @@ def main() -> None:
     # POT takes a minute on this one.
     show(torus_row(*((300, 6) if smoke else (20_000, 72)), 1, rng))
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        measured = record(options, load, rows, ["numpy", "scipy", "POT"])
+        options.json.write_text(json.dumps(measured, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,11 +17,8 @@ Runs alternate; medians of the times, and of the ratios of each round.
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -36,6 +33,7 @@ import numba
 import numpy as np
 
 import twostep_rs as ts
+from shared.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,38 +270,6 @@ def uniform_ball(n: int, rng: np.random.Generator) -> Array:
     return direction / np.linalg.norm(direction, axis=1, keepdims=True) * radius
 
 
-def record(options: argparse.Namespace, load: float, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rows and what they were measured with."""
-    return {
-        "command": shlex.join(["python", *sys.argv]),
-        "seed": options.seed,
-        "repeats": options.repeats,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "hardware": {
-            "processor": processor(),
-            "cores": os.cpu_count(),
-            "simd": ts.build_info()["simd"],
-            "load_average_before": round(load, 2),
-        },
-        "versions": {
-            "twostep_rs": ts.__version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "numba": numba.__version__,
-        },
-        "rows": rows,
-    }
-
-
-def processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def main() -> None:
     """Run the table and print it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -322,7 +288,9 @@ def main() -> None:
         rows.append(row(kernel, n, options.repeats, rng))
         print(json.dumps(rows[-1]), flush=True)
     if options.json:
-        options.json.write_text(json.dumps(record(options, load, rows), indent=1) + "\n")
+        options.json.write_text(
+            json.dumps(record(options, load, rows, ["numpy", "numba"]), indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":
