@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NAME = "weights.safetensors"
 
 _FORMAT = "twostep weights 1"
+_KEY = "twostep"
 _SECTIONS = {
     "simulation": configuration.SimulationConfig,
     "stage_1": configuration.StageOneConfig,
@@ -65,12 +66,14 @@ def write(
         for prefix, net in (("stage_1", velocity), ("stage_2", corrector))
         for name, tensor in net.state_dict().items()
     }
-    metadata = {
+    fields = {
         "format": _FORMAT,
-        "config": json.dumps(asdict(config)),
-        "scaling": json.dumps(asdict(velocity.scaling)),
-        "system": json.dumps(None if system is None else describe(system)),
+        "config": asdict(config),
+        "scaling": asdict(velocity.scaling),
+        "system": None if system is None else describe(system),
     }
+    # One key: safetensors writes several in an order that changes from run to run.
+    metadata = {_KEY: json.dumps(fields, sort_keys=True)}
     path = Path(directory) / NAME
     partial = path.with_name(NAME + ".part")
     try:
@@ -94,7 +97,7 @@ def read(path: str | os.PathLike[str]) -> Content:
         file = file / NAME
     try:
         with safe_open(file, framework="pt") as content:
-            metadata = content.metadata() or {}
+            text = (content.metadata() or {}).get(_KEY, "{}")
             tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
     except FileNotFoundError as error:
         raise FileFormatError(f"{file}: expected weights, found no such file") from error
@@ -102,25 +105,32 @@ def read(path: str | os.PathLike[str]) -> Content:
         raise FileFormatError(
             f"{file}: expected weights, got a file that is truncated or foreign"
         ) from error
-    if metadata.get("format") != _FORMAT:
-        raise FileFormatError(
-            f"{file}: format: expected {_FORMAT!r}, got {metadata.get('format')!r}"
-        )
-    scaling = _field(file, metadata, "scaling", _scaling)
-    config = _field(file, metadata, "config", _config)
+    fields = _parsed(text)
+    if fields.get("format") != _FORMAT:
+        raise FileFormatError(f"{file}: format: expected {_FORMAT!r}, got {fields.get('format')!r}")
+    scaling = _field(file, fields, "scaling", _scaling)
+    config = _field(file, fields, "config", _config)
     with torch.random.fork_rng(devices=[]):
         velocity = stage_1.build(scaling, config.stage_1)
         corrector = stage_2.build(scaling, config.stage_2)
     _fill(file, "stage_1", velocity, tensors)
     _fill(file, "stage_2", corrector, tensors)
-    system = _field(file, metadata, "system", restore)
+    system = _field(file, fields, "system", restore)
     return Content(velocity.eval(), corrector.eval(), system, config)
 
 
-def _field(file: Path, metadata: dict[str, str], name: str, parse: Any) -> Any:
+def _parsed(text: str) -> dict[str, Any]:
     try:
-        return parse(json.loads(metadata[name]))
-    except (KeyError, TypeError, ValueError) as error:
+        fields = json.loads(text)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def _field(file: Path, fields: dict[str, Any], name: str, parse: Any) -> Any:
+    try:
+        return parse(fields[name])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FileFormatError(
             f"{file}: {name}: expected one that can be read, got {error}"
         ) from error
