@@ -10,7 +10,11 @@ import torch
 from torch import nn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
+
+    from twostep_rs.config import StageOneConfig, StageTwoConfig
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -89,3 +93,23 @@ class Optimizer(Generic[Net]):
         pairs = zip(self.average.parameters(), self.net.parameters(), strict=True)
         for average, current in pairs:
             average.lerp_(current, self._forgetting)
+
+
+def initialised(
+    build: Callable[[], Net],
+    config: StageOneConfig | StageTwoConfig,
+    *,
+    seed: int,
+    device: torch.device,
+) -> Optimizer[Net]:
+    """An optimiser of a new network, whose first weights are fixed by ``seed`` on every device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net = build().to(device)
+    return Optimizer(
+        net,
+        learning_rate=config.learning_rate,
+        steps=config.steps,
+        clip=config.clip,
+        ema=config.ema,
+    )

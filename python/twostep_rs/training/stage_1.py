@@ -13,7 +13,7 @@ from twostep_rs.training.capture import Replayed
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.fingerprint import fingerprint
 from twostep_rs.training.jitter import jittered
-from twostep_rs.training.optimizer import Optimizer
+from twostep_rs.training.optimizer import initialised
 from twostep_rs.training.seeds import derive, generator
 from twostep_rs.training.threads import threads_for
 from twostep_rs.training.times import draw_times
@@ -83,15 +83,11 @@ class _Training:
         self._config = config
         self._scaling = data.scaling()
         self._generator = generator(seed, "stage 1", device=device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "stage 1 weights"))
-            net = build(self._scaling, config).to(device)
-        self.optimizer = Optimizer(
-            net,
-            learning_rate=config.learning_rate,
-            steps=config.steps,
-            clip=config.clip,
-            ema=config.ema,
+        self.optimizer = initialised(
+            lambda: build(self._scaling, config),
+            config,
+            seed=derive(seed, "stage 1 weights"),
+            device=device,
         )
         coupled = data.coupled(config.coupling, threads=threads)
         self._source = coupled.source.reshape(-1, data.dim).to(device)

@@ -21,7 +21,7 @@ from twostep_rs.training.couplings import Couplings
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.fingerprint import fingerprint, weights_hash
 from twostep_rs.training.jitter import jittered
-from twostep_rs.training.optimizer import Optimizer
+from twostep_rs.training.optimizer import initialised
 from twostep_rs.training.seeds import derive, generator
 from twostep_rs.training.threads import threads_for
 
@@ -105,15 +105,11 @@ class _Training:
         self._stage_1 = stage_1.to(device)
         self._scaling = data.scaling()
         self._generator = generator(seed, "stage 2", device=device)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive(seed, "stage 2 weights"))
-            net = build(self._scaling, config).to(device)
-        self.optimizer = Optimizer(
-            net,
-            learning_rate=config.learning_rate,
-            steps=config.steps,
-            clip=config.clip,
-            ema=config.ema,
+        self.optimizer = initialised(
+            lambda: build(self._scaling, config),
+            config,
+            seed=derive(seed, "stage 2 weights"),
+            device=device,
         )
         self._batches = Batches(
             data, config.batch, seed, prior if config.source == "prior" else None, device
