@@ -87,7 +87,7 @@ def test_a_wrong_command_line_is_one_line_and_status_2(capsys, arguments, messag
         (["run", "ks3d-laminar", "--set", "stage_1.step=3"], "did you mean stage_1.steps?"),
         (["run", "ks3d-laminar", "--seed", "-1"], "seed: expected 0 to 4294967295, got -1"),
         (["run", "ks3d-laminar", "--device", "cuda:99"], "device: expected one that is there"),
-        (["run", "ks3d-laminar", "--device", "abacus"], "device: expected one that is there"),
+        (["run", "ks3d-laminar", "--device", "abacus"], "device: expected cpu, cuda"),
         (["simulate", "ks3d-laminar", "--config", "none.toml"], "none.toml: expected a TOML file"),
         (["simulate", "ks3d-laminar", "--set", "simulation.parameters="], "at least one"),
         (["train", "nowhere"], "config.toml: expected the file of a run"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from twostep_rs._seeds import LARGEST_SEED
 from twostep_rs.errors import ConfigError
@@ -27,6 +27,7 @@ class SimulationConfig:
     particles: int = 15_000
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _distinct("parameters", self.parameters)
         _at_least("particles", self.particles, 1)
 
@@ -75,12 +76,14 @@ class StageOneConfig:
     equal_times: float = 0.5
 
     def __post_init__(self) -> None:
+        _check_types(self)
         for name in ("width", "depth", "steps", "batch"):
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "weighting_offset", "times_scale"):
             _positive(name, getattr(self, name))
         for name in ("jitter", "weighting_power"):
             _at_least(name, getattr(self, name), 0.0)
+        _jitter_needs_affine(self.head, self.jitter)
         for name in ("ema", "equal_times"):
             _share(name, getattr(self, name))
 
@@ -130,12 +133,18 @@ class StageTwoConfig:
     clip: float = 10.0
 
     def __post_init__(self) -> None:
+        _check_types(self)
         for name in ("width", "depth", "steps", "batch", "batch_period", "refresh"):
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "alpha"):
             _positive(name, getattr(self, name))
         for name in ("jitter", "residual_weight"):
             _at_least(name, getattr(self, name), 0.0)
+        _jitter_needs_affine(self.head, self.jitter)
+        if self.refresh > self.batch_period:
+            raise ConfigError(
+                f"refresh: expected at most batch_period = {self.batch_period}, got {self.refresh}"
+            )
         _share("ema", self.ema)
 
 
@@ -162,6 +171,7 @@ class EvaluationConfig:
     metrics: tuple[Literal["histogram", "exact"], ...] = ("histogram", "exact")
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _distinct("parameters", self.parameters)
         _at_least("particles", self.particles, 1)
         # A standard error takes two.
@@ -196,10 +206,45 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
 
     def __post_init__(self) -> None:
+        _check_types(self)
         if not 0 <= self.seed <= LARGEST_SEED:
             raise ConfigError(f"seed: expected 0 to {LARGEST_SEED}, got {self.seed}")
         if self.threads is not None:
             _at_least("threads", self.threads, 1)
+
+
+def _jitter_needs_affine(head: str, jitter: float) -> None:
+    """A plain head knows the parameter from the trunk alone, which jitter would blur."""
+    if head == "plain" and jitter > 0.0:
+        raise ConfigError(f"jitter: expected 0 with head 'plain', got {jitter}")
+
+
+def _check_types(config: object) -> None:
+    """Every field has the type that it is declared with; a float may be an integer."""
+    for name, declared in get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if not _fits(value, declared):
+            expected = (
+                f"one of {list(get_args(declared))}"
+                if get_origin(declared) is Literal
+                else getattr(declared, "__name__", str(declared))
+            )
+            raise ConfigError(f"{name}: expected {expected}, got {value!r}")
+
+
+def _fits(value: object, declared: Any) -> bool:
+    arguments = get_args(declared)
+    if get_origin(declared) is Literal:
+        return value in arguments
+    if get_origin(declared) is tuple:
+        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    if arguments:  # a union
+        return any(_fits(value, argument) for argument in arguments)
+    if isinstance(value, bool):
+        return declared is bool
+    if declared is float:
+        return isinstance(value, int | float) and math.isfinite(value)
+    return isinstance(value, declared)
 
 
 def _at_least(name: str, value: float, low: float) -> None:

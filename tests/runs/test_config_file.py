@@ -108,7 +108,7 @@ def test_what_is_wrong_in_a_file_is_named(text, message):
         ("stage_1.steps = 1_000", "stage_1.steps", 1000),
         ("stage_1.learning_rate=1", "stage_1.learning_rate", 1.0),
         ("stage_1.learning_rate=2e-4", "stage_1.learning_rate", 2e-4),
-        ("stage_2.head=plain", "stage_2.head", "plain"),
+        ("stage_2.inputs=position", "stage_2.inputs", "position"),
         ("evaluation.parameters=20,60.5", "evaluation.parameters", (20.0, 60.5)),
         ("evaluation.parameters=[20]", "evaluation.parameters", (20.0,)),
         ("evaluation.boxes=joint,reference", "evaluation.boxes", ("joint", "reference")),

@@ -10,6 +10,7 @@ import torch
 from training_problem import STAGE_1, STAGE_2, Shift, clouds, unpaired
 from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
 from twostep_rs.models.meanflow import generate
+from twostep_rs.systems import Cloud
 from twostep_rs.training import stage_1, stage_2
 from twostep_rs.training.checkpoint import CheckpointFile
 from twostep_rs.training.data import TrainingData
@@ -135,9 +136,9 @@ def test_a_loss_that_overflows_is_an_error():
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-@pytest.mark.parametrize("device", ["cuda", "nonsense"])
+@pytest.mark.parametrize("device", ["cuda", "cuda:99", "meta", "nonsense"])
 def test_a_device_that_is_not_there_is_an_error(device):
-    with pytest.raises(DeviceError, match=f"device: expected one that is there, got '{device}'"):
+    with pytest.raises(DeviceError, match=f"device: expected .*, got '{device}'"):
         run_stage_1(device=device)
 
 
@@ -158,7 +159,28 @@ def test_paired_training_needs_paired_data():
 
 def test_a_batch_larger_than_the_clouds_is_an_error(first):
     with pytest.raises(InputError, match=r"stage_2\.batch: expected at most the 200 particles"):
-        run_stage_2(first, replace(STAGE_2, batch=201))
+        run_stage_2(first, replace(STAGE_2, batch=201, debias=False))
+    with pytest.raises(InputError, match=r"stage_2\.batch: expected at most half of the 200"):
+        run_stage_2(first, replace(STAGE_2, batch=101))
+
+
+def test_stage_2_resumes_to_the_same_bits_where_optimal_plans_are_many(first, tmp_path):
+    lattice = {p: Cloud(c.source.round(), c.target.round(), True) for p, c in clouds().items()}
+    data = TrainingData.from_clouds(lattice)
+    path = tmp_path / "stage_2.ckpt"
+    for step in (1, 3, 8):
+        path.unlink(missing_ok=True)
+        with pytest.raises(KilledError):
+            stage_2.train(
+                first,
+                data,
+                STAGE_2,
+                seed=0,
+                checkpoint=CheckpointFile(path, 0.0),
+                progress=killed_at(step),
+            )
+        resumed = stage_2.train(first, data, STAGE_2, seed=0, checkpoint=CheckpointFile(path, 0.0))
+        assert torch.equal(weights(resumed), weights(stage_2.train(first, data, STAGE_2, seed=0)))
 
 
 def test_exact_coupling_lowers_the_cost_and_keeps_the_rows():

@@ -74,8 +74,8 @@ def debiased_aim(moved: Tensor, partner: Tensor, twin: Tensor) -> Tensor:
     r"""Aims whose mean correction vanishes where the laws agree.
 
     An optimal plan between finite samples of one law does not rest: near the boundary the partner
-    lies further inside on average, and following it contracts the cloud. An independent second
-    sample of the model's own law suffers the same pull, so that
+    lies further inside on average, and following it contracts the cloud. A second sample
+    of the model's own law suffers the same pull, so that
 
     .. math:: a_i = f(x_i) + y_{\pi(i)} - f(x')_{\pi'(i)}
 

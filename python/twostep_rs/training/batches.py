@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Batch(NamedTuple):
-    """Independent particles of every parameter, each (k, n, d); two samples of the source."""
+    """Particles of every parameter, each (k, n, d); source and twin are drawn alike."""
 
     source: Tensor
     twin: Tensor
@@ -33,7 +33,8 @@ class Batches:
     """The batch of each number, a function of the number and the seed alone.
 
     Source particles are fresh ones from the prior, or rows of the clouds where there is no prior;
-    target particles are rows of the clouds, none twice in a batch.
+    target particles are rows of the clouds. No row is twice in a sample; two samples of one cloud
+    share the fraction ``size / n`` of their rows.
 
     Args:
         data: clouds of every training parameter.

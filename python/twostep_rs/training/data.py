@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from twostep_rs import ot
-from twostep_rs.errors import InputError, ShapeError
+from twostep_rs._scalars import as_real
+from twostep_rs.errors import DtypeError, InputError, ShapeError
 from twostep_rs.models.features import Scaling, scaling_of
+from twostep_rs.systems import Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from twostep_rs.config import Coupling
-    from twostep_rs.systems import Cloud
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +41,21 @@ class TrainingData:
 
     @classmethod
     def from_clouds(cls, clouds: Mapping[float, Cloud]) -> TrainingData:
-        """Stack clouds of one size.
+        """Stack clouds of one size, each with as many source as target particles.
 
         Raises:
+            DtypeError: a parameter is no number, or a value no cloud.
             InputError: there are none, or some are paired and others not.
             ShapeError: their shapes differ.
         """
         if not clouds:
             raise InputError("clouds: expected at least one parameter, got none")
+        for parameter, cloud in clouds.items():
+            as_real("clouds", parameter)
+            if not isinstance(cloud, Cloud):
+                raise DtypeError(
+                    f"clouds[{parameter:g}]: expected a Cloud, got {type(cloud).__name__}"
+                )
         parameters = sorted(clouds)
         first = clouds[parameters[0]]
         for parameter in parameters:

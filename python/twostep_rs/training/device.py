@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from twostep_rs.errors import DeviceError
@@ -13,10 +15,11 @@ def resolve_device(name: str) -> torch.device:
     Raises:
         DeviceError: no such device.
     """
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise DeviceError(f"device: expected one that is there, got {name!r} ({reason})") from error
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise DeviceError(f"device: expected cpu, cuda, or cuda with a number, got {name!r}")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"device: expected one that is there, got {name!r} ({torch.cuda.device_count()} GPUs)"
+        )
     return device

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +48,20 @@ def fit(
         DeviceError: the device is not there.
     """
     config = configuration.Config() if config is None else config
+    if not isinstance(config, configuration.Config):
+        raise DtypeError(f"config: expected a Config, got {type(config).__name__}")
     resolve_device(config.device)
     clouds = _clouds(system, parameters, config)
     data = TrainingData.from_clouds(clouds)
     config = replace(
         config,
-        simulation=replace(config.simulation, parameters=data.parameters, particles=data.particles),
+        experiment="",
+        simulation=replace(
+            config.simulation,
+            physics=getattr(system, "physics", config.simulation.physics),
+            parameters=data.parameters,
+            particles=data.particles,
+        ),
     )
     known = None if isinstance(system, Mapping) else system
     steps = config.stage_1.steps + config.stage_2.steps
@@ -92,13 +100,17 @@ def _clouds(
             "system: expected an object with dim, domain, prior and simulate, or clouds per "
             f"parameter, got {type(system).__name__}"
         )
+    if system.domain.period is not None:
+        raise InputError("system: expected one in free space, got a torus")
     chosen = config.simulation.parameters if parameters is None else parameters
-    if len(chosen) == 0:
+    if not isinstance(chosen, Iterable):
+        raise DtypeError(f"parameters: expected a sequence of numbers, got {chosen!r}")
+    values = [as_real("parameters", parameter) for parameter in chosen]
+    if not values:
         raise InputError("parameters: expected at least one, got none")
+    if len(set(values)) < len(values):
+        raise InputError(f"parameters: expected no value twice, got {values}")
     # One seed for all parameters: clouds that share their source share its fluctuations too.
     seed = cloud_seed(config.seed, Purpose.TRAINING)
     n = config.simulation.particles
-    return {
-        value: system.simulate(value, n=n, seed=seed)
-        for value in (as_real("parameters", parameter) for parameter in chosen)
-    }
+    return {value: system.simulate(value, n=n, seed=seed) for value in values}

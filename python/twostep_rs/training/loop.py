@@ -28,6 +28,11 @@ class Trainable(Protocol):
         """Steps taken."""
         ...
 
+    @property
+    def resumable(self) -> bool:
+        """Whether a training that starts here from :meth:`state` ends with the same bits."""
+        ...
+
     def advance(self) -> None:
         """Take one step."""
         ...
@@ -71,7 +76,9 @@ def run(
             if log is not None:
                 seconds = time.monotonic() - started
                 log({"step": float(training.step), "seconds": seconds, **metrics})
-        if checkpoint is not None and (checkpoint.due() or training.step == steps):
+        done = training.step == steps
+        if checkpoint is not None and (done or (training.resumable and checkpoint.due())):
+            _check_finite(training.step, training.metrics())
             checkpoint.save(training.fingerprint, training.state())
         if progress is not None:
             progress(training.step, steps)

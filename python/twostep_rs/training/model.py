@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _ROWS_CPU = 1 << 14
 _ROWS_GPU = 1 << 20
 
+_LARGEST = torch.finfo(torch.float32).max
+
 
 @dataclass(frozen=True, eq=False)
 class TwoStepModel:
@@ -142,12 +144,16 @@ class TwoStepModel:
         dim = self.velocity.scaling.dim
         if points.shape[1] != dim:
             raise ShapeError(f"source: expected shape (n, {dim}), got {points.shape}")
-        if not (abs(points) < float("inf")).all():
-            raise InputError("source: expected finite values, got NaN or infinity")
+        if not (abs(points) < _LARGEST).all():
+            raise InputError(
+                "source: expected finite values within float32, got NaN, infinity or a larger one"
+            )
         return points
 
     def _parameter(self, parameter: float) -> float:
         value = as_real("parameter", parameter)
+        if abs(value) >= _LARGEST:
+            raise InputError(f"parameter: expected a number within float32, got {value}")
         if self.velocity.scaling.logarithmic and value <= 0.0:
             raise InputError(f"parameter: expected a positive number, as in training, got {value}")
         return value

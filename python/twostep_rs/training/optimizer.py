@@ -104,7 +104,7 @@ def initialised(
 ) -> Optimizer[Net]:
     """An optimiser of a new network, whose first weights are fixed by ``seed`` on every device."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         net = build().to(device)
     return Optimizer(
         net,

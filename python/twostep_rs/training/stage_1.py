@@ -101,6 +101,10 @@ class _Training:
     def step(self) -> int:
         return self.optimizer.step
 
+    @property
+    def resumable(self) -> bool:
+        return True
+
     def advance(self) -> None:
         self.optimizer.schedule()
         self._metrics = self._step()

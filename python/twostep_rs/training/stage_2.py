@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from twostep_rs.errors import InputError
 from twostep_rs.losses.deep_particle import (
     DeepParticleBatch,
     debiased_aim,
@@ -100,9 +102,15 @@ class _Training:
         prior: Prior | None,
         threads: int | None,
     ) -> None:
+        if config.debias and config.source == "clouds" and 2 * config.batch > data.particles:
+            # A batch and its twin would share most of their rows, and with them their bias.
+            raise InputError(
+                f"stage_2.batch: expected at most half of the {data.particles} particles of a "
+                f"cloud, got {config.batch}"
+            )
         self.fingerprint = fingerprint(data, config, seed, weights_hash(stage_1))
         self._config = config
-        self._stage_1 = stage_1.to(device)
+        self._stage_1 = copy.deepcopy(stage_1).to(device)
         self._scaling = data.scaling()
         self._generator = generator(seed, "stage 2", device=device)
         self.optimizer = initialised(
@@ -128,6 +136,12 @@ class _Training:
     def step(self) -> int:
         return self.optimizer.step
 
+    @property
+    def resumable(self) -> bool:
+        # Between batches. Within one, plans start from the last: where several are optimal, a
+        # solve from nothing may find another.
+        return self.step % self._config.batch_period == 0
+
     def advance(self) -> None:
         age = self.step % self._config.batch_period
         if age == 0:
@@ -143,17 +157,11 @@ class _Training:
         return {**metrics, "seconds_couplings": seconds}
 
     def state(self) -> dict[str, Any]:
-        return {
-            **self.optimizer.state(),
-            "generator": self._generator.get_state(),
-            "aim": self._aim,
-        }
+        return {**self.optimizer.state(), "generator": self._generator.get_state()}
 
     def restore(self, state: dict[str, Any]) -> None:
         self.optimizer.restore(state)
         self._generator.set_state(state["generator"])
-        self._take_batch()
-        self._aim.copy_(state["aim"])
 
     def _update(self) -> dict[str, Tensor]:
         seen = jittered(self._parameter, self._scaling, self._config.jitter, self._generator)

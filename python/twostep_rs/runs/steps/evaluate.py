@@ -26,6 +26,7 @@ def evaluate(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
         DeviceError: the device is not there.
         FileFormatError: the weights are missing or damaged.
     """
+    run.status()  # refuses another configuration before anything is overwritten
     require_device(run.config.device)
     from twostep_rs.training.model import load
 
