@@ -35,7 +35,8 @@ def emd(
 
     Solves ``min sum_ij c(x_i, y_j) pi_ij`` subject to ``sum_j pi_ij = a_i``,
     ``sum_i pi_ij = b_j``, ``pi >= 0`` exactly, in memory ``O(n + m)``: costs are computed when
-    they are needed, and a pricing pass over all pairs proves the result.
+    they are needed, and a pricing pass over all pairs proves the result. One axis (``d = 1``) is
+    solved by sorting, with the best cut of the circle where there is a period.
 
     Args:
         x: sources, ``(n, d)``.
@@ -46,7 +47,7 @@ def emd(
         metric: ``"sqeuclidean"`` for ``|x - y|^2`` or ``"euclidean"`` for ``|x - y|``.
         period: period of every axis (or one for all) where points live on a torus.
         warm_start: plan of an earlier problem of the same sizes whose points were near these.
-            Where it would not pay it is left alone.
+            Where it would not pay, and for ``d = 1``, it is left alone.
         max_pivots: budget of simplex pivots; none by default, since the method always ends.
         threads: number of threads; the package default if not given.
 
