@@ -9,6 +9,7 @@ import numpy as np
 from twostep_rs import _core
 from twostep_rs._arrays import as_float64, as_points, like
 from twostep_rs.errors import DtypeError, InputError, ShapeError
+from twostep_rs.ot.memory import check_matrix_fits, check_points_fit
 from twostep_rs.ot.plan import Plan
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def emd(
     Raises:
         ShapeError: shapes do not fit, or a cloud is empty.
         MassError: masses are negative, vanish, or do not balance.
-        InputError: NaN or infinite entries, an unknown metric, a period that is not positive.
+        InputError: NaN or infinite entries, an unknown metric, a period that is not positive, or
+            clouds that need more memory than the machine has.
         ConvergenceError: ``max_pivots`` ran out; ``.gap`` bounds the distance to the optimum.
 
     Example:
@@ -68,6 +70,7 @@ def emd(
         >>> round(plan.cost, 3)
         0.125
     """
+    check_points_fit(x, y)
     points = as_points("x", x), as_points("y", y)
     raw = _core.emd_points(
         *points,
@@ -162,9 +165,11 @@ def emd_matrix(
     Raises:
         ShapeError: shapes do not fit.
         MassError: masses are negative, vanish, or do not balance.
-        InputError: NaN or infinite entries.
+        InputError: NaN or infinite entries, or a matrix that needs more memory than the machine
+            has.
         ConvergenceError: ``max_pivots`` ran out.
     """
+    check_matrix_fits(M)
     costs = as_float64("M", M, 2)
     if costs.size == 0:
         raise ShapeError(f"M: expected at least one source and one target, got {costs.shape}")
