@@ -714,3 +714,37 @@ fn pairs_of(
     }
     Ok(pairs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_drift_keeps_few_candidates() {
+        let count = 200;
+        let cloud =
+            |step: f64| -> Vec<f64> { (0..3 * count).map(|k| (k as f64 * step).fract()).collect() };
+        let (start, target) = (cloud(0.819_172_513), cloud(0.671_043_607));
+        let masses = Masses::uniform(count, count).expect("sizes");
+        let mut warm: Option<WarmStart> = None;
+        let mut warm_solves = 0;
+        for step in 0..150 {
+            let moved = |(k, x): (usize, &f64)| x + 0.5 * (0.02 * f64::from(step) + k as f64).sin();
+            let x: Vec<f64> = start.iter().enumerate().map(moved).collect();
+            let problem = PointProblem {
+                x: &x,
+                y: &target,
+                dim: 3,
+                metric: Metric::SqEuclidean,
+                domain: &Domain::Free,
+                masses: &masses,
+            };
+            let solved = emd(&problem, warm.as_ref(), None, &Control::new()).expect("solved");
+            warm_solves += u32::from(solved.0.warm);
+            warm = solved.1;
+        }
+        assert!(warm_solves > 140, "{warm_solves}");
+        let candidates = warm.expect("three axes").basis.pairs.len();
+        assert!(candidates <= 20 * 2 * count, "{candidates}");
+    }
+}
