@@ -72,10 +72,10 @@ def _masses(rng: np.random.Generator, n: int, kind: str) -> np.ndarray:
 
 
 @st.composite
-def problems(draw: st.DrawFn, max_size: int = 200) -> Problem:
-    """Sizes 1..max_size, d = 1..4, ties, duplicates, zero masses, general weights, tori."""
+def problems(draw: st.DrawFn, max_size: int = 200, dims: tuple[int, ...] = (1, 2, 3, 4)) -> Problem:
+    """Sizes 1..max_size, ties, duplicates, zero masses, general weights, tori."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    dim = draw(st.integers(1, 4))
+    dim = draw(st.sampled_from(dims))
     n = draw(st.integers(1, max_size))
     m = draw(st.one_of(st.just(n), st.integers(1, max_size)))
     x = _cloud(rng, n, dim, draw(st.sampled_from(KINDS)))

@@ -9,6 +9,7 @@ import numpy as np
 from twostep_rs import _core
 from twostep_rs._arrays import as_float64, as_points, like
 from twostep_rs.errors import DtypeError, InputError, ShapeError
+from twostep_rs.ot.memory import check_matrix_fits, check_points_fit
 from twostep_rs.ot.plan import Plan
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def emd(
 
     Solves ``min sum_ij c(x_i, y_j) pi_ij`` subject to ``sum_j pi_ij = a_i``,
     ``sum_i pi_ij = b_j``, ``pi >= 0`` exactly, in memory ``O(n + m)``: costs are computed when
-    they are needed, and a pricing pass over all pairs proves the result.
+    they are needed, and a pricing pass over all pairs proves the result. One axis (``d = 1``) is
+    solved by sorting, with the best cut of the circle where there is a period.
 
     Args:
         x: sources, ``(n, d)``.
@@ -46,7 +48,7 @@ def emd(
         metric: ``"sqeuclidean"`` for ``|x - y|^2`` or ``"euclidean"`` for ``|x - y|``.
         period: period of every axis (or one for all) where points live on a torus.
         warm_start: plan of an earlier problem of the same sizes whose points were near these.
-            Where it would not pay it is left alone.
+            Where it would not pay, and for ``d = 1``, it is left alone.
         max_pivots: budget of simplex pivots; none by default, since the method always ends.
         threads: number of threads; the package default if not given.
 
@@ -56,7 +58,8 @@ def emd(
     Raises:
         ShapeError: shapes do not fit, or a cloud is empty.
         MassError: masses are negative, vanish, or do not balance.
-        InputError: NaN or infinite entries, an unknown metric, a period that is not positive.
+        InputError: NaN or infinite entries, an unknown metric, a period that is not positive, or
+            clouds that need more memory than the machine has.
         ConvergenceError: ``max_pivots`` ran out; ``.gap`` bounds the distance to the optimum.
 
     Example:
@@ -67,6 +70,7 @@ def emd(
         >>> round(plan.cost, 3)
         0.125
     """
+    check_points_fit(x, y)
     points = as_points("x", x), as_points("y", y)
     raw = _core.emd_points(
         *points,
@@ -161,9 +165,11 @@ def emd_matrix(
     Raises:
         ShapeError: shapes do not fit.
         MassError: masses are negative, vanish, or do not balance.
-        InputError: NaN or infinite entries.
+        InputError: NaN or infinite entries, or a matrix that needs more memory than the machine
+            has.
         ConvergenceError: ``max_pivots`` ran out.
     """
+    check_matrix_fits(M)
     costs = as_float64("M", M, 2)
     if costs.size == 0:
         raise ShapeError(f"M: expected at least one source and one target, got {costs.shape}")

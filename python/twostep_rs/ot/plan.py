@@ -30,7 +30,7 @@ class Plan:
         max_violation: ``max_ij(u_i + v_j - c_ij)`` over all pairs: zero up to rounding.
         marginal_residual: largest difference of a marginal of the plan from its mass.
         cost_scale: the largest cost that a pair can have; what "up to rounding" refers to.
-        pivots: pivots of the network simplex.
+        pivots: pivots of the network simplex; none for ``d = 1``, which is solved by sorting.
         rounds: rounds in which all pairs were priced.
         warm: whether a warm start was used (one that would not pay is left alone).
     """

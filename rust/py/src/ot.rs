@@ -159,7 +159,7 @@ impl OwnedProblem {
         let (plan, warm) = ot::emd(&problem, warm_start, max_pivots, control)?;
         Ok(RawPlan {
             plan,
-            warm_start: Some(Arc::new(warm)),
+            warm_start: warm.map(Arc::new),
         })
     }
 }

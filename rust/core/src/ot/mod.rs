@@ -20,6 +20,7 @@
 //! | `initial` | a feasible plan to start from |
 //! | `simplex` | the primal network simplex on the candidate arcs |
 //! | `pricing` | all pairs that the duals violate, found without visiting all pairs |
+//! | `line` | sorting in place of all that, on one axis or a circle |
 //! | `solve` | column generation: simplex and pricing in turn until no pair is violated |
 //! | [`certify`] | a proof of optimality that trusts nothing of the above |
 //! | `violation` | the largest violation over all pairs of points, for the certificate |
@@ -38,6 +39,7 @@ mod frame;
 mod ground;
 mod guess;
 mod initial;
+mod line;
 pub mod masses;
 mod pricing;
 mod simplex;

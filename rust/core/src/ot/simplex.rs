@@ -203,10 +203,22 @@ impl Simplex {
             .collect()
     }
 
-    /// The candidate arcs, as pairs.
-    pub(crate) fn pairs(&self) -> Vec<Pair> {
-        self.arcs
+    /// The candidate arcs, as pairs: all, or the `most` of least reduced cost.
+    pub(crate) fn pairs(&self, most: usize) -> Vec<Pair> {
+        let mut kept: Vec<(i64, Arc)> = self
+            .arcs
             .iter()
+            .map(|arc| (self.reduced_cost(arc), *arc))
+            .collect();
+        if kept.len() > most {
+            kept.select_nth_unstable_by_key(most, |&(reduced, arc)| {
+                (reduced, arc.source, arc.target)
+            });
+            kept.truncate(most);
+            kept.sort_unstable_by_key(|&(_, arc)| (arc.source, arc.target));
+        }
+        kept.iter()
+            .map(|(_, arc)| arc)
             .map(|arc| (arc.source, arc.target - self.sources))
             .collect()
     }

@@ -14,6 +14,10 @@ const CHEAPEST: (usize, usize) = (8, 4);
 /// Violated pairs that a source may add in one round: more would be obsolete before they enter.
 const ADDED_PER_SOURCE: usize = 4;
 
+/// Candidates per node that a later solve starts with. A sequence of warm solves finds new ones at
+/// every step: this bounds its memory, and is enough that it does not have to find them again.
+const KEPT_PER_NODE: usize = 20;
+
 /// Where a solve starts from.
 pub(crate) enum Start<'a> {
     /// From nothing.
@@ -30,7 +34,7 @@ pub(crate) struct Basis {
     pub(crate) arcs: Vec<BasicArc>,
     /// Nodes that hang on the artificial root.
     hanging: Vec<u32>,
-    pairs: Vec<Pair>,
+    pub(crate) pairs: Vec<Pair>,
     pub(crate) u: Vec<f64>,
     pub(crate) v: Vec<f64>,
 }
@@ -72,7 +76,7 @@ pub(crate) fn solve(
             let basis = Basis {
                 arcs: simplex.basis(),
                 hanging: simplex.hanging(),
-                pairs: simplex.pairs(),
+                pairs: simplex.pairs(KEPT_PER_NODE * (cost.sources() + cost.targets())),
                 u,
                 v,
             };
