@@ -41,7 +41,7 @@ from twostep_rs.training import stage_1, stage_2
 from twostep_rs.training.data import TrainingData
 torch.set_num_threads(2)
 ks = ts.systems.KellerSegel()
-data = TrainingData.from_clouds({s: ks.simulate(s, n=1500, seed=0) for s in (20.0, 60.0, 150.0)})
+data = TrainingData.from_clouds({s: ks.simulate(s, n=3000, seed=0) for s in (20.0, 60.0, 150.0)})
 first = stage_1.train(data, StageOneConfig(steps=1), seed=0)
 """
 
