@@ -30,6 +30,10 @@ print(seconds)
 """
 
 
+# The first would find the sources; the second would have them compiled anew in every process.
+_NOT_OURS = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+
+
 def main(wheel: Path) -> None:
     """Check ``wheel``; raises at the first thing that does not hold."""
     if "-cp311-abi3-" not in wheel.name:
@@ -90,7 +94,7 @@ def output(python: Path, *arguments: str) -> str:
         stdout=subprocess.PIPE,
         text=True,
         cwd=python.parents[1],
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        env={name: value for name, value in os.environ.items() if name not in _NOT_OURS},
     )
     return completed.stdout
 
