@@ -11,30 +11,34 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::blocks::{Blocks, LANES, Values, bits, mask};
-use super::candidates::KBest;
+use super::blocks::Blocks;
 use super::cost::Pair;
 use super::ground::Ground;
+use super::priced::{Cheapest, Memory, Priced};
 use crate::{Control, Result, simd};
 
-/// Targets that a source remembers between two searches.
-const REMEMBERED: usize = 12;
+/// Cheapest targets of every source, at the final prices, that the simplex starts with.
+const CANDIDATES: usize = 8;
 
 /// First increment in units of the mean, and bound of the last in units of the median cost between
 /// a source and its nearest target; ratio of two increments that follow one another. Measured on
 /// like and unlike clouds of 500 to 3500 points: flat within a factor of three of each.
-const INCREMENTS: (f64, f64, f64) = (10.0, 0.02, 0.2);
+const INCREMENTS: (f32, f32, f32) = (10.0, 0.02, 0.2);
+
+/// The least increment that prices, in single precision, take notice of, in units of the largest
+/// price.
+const RESOLUTION: f32 = 4.0 * f32::EPSILON;
 
 /// How far, in increments, a remembered target may fall behind an unknown one before the source
 /// searches anew.
-const SLACK: f64 = 10.0;
+const SLACK: f32 = 10.0;
 
 /// Bids per source after which a phase is given up: before the first phase that ended, when the
 /// increment may be too small for the way that prices have to go, and after it.
 const PATIENCE: (usize, usize) = (20, 100);
 
 /// After a phase that was given up the increment grows by this factor, at most so many times.
-const CLIMB: f64 = 10.0;
+const CLIMB: f32 = 10.0;
 const CLIMBS: u32 = 4;
 
 /// Bids between two looks at the control.
@@ -48,7 +52,7 @@ pub(crate) struct Outcome {
     pub(crate) matching: Vec<Pair>,
     /// Price of every target.
     pub(crate) prices: Vec<f64>,
-    /// The targets that sources remember, sorted, without repetition.
+    /// The cheapest pairs at these prices, sorted, without repetition.
     pub(crate) pairs: Vec<Pair>,
 }
 
@@ -59,35 +63,55 @@ pub(crate) fn auction(
     ground: &Ground,
     control: &Control,
 ) -> Result<Outcome> {
-    simd::arch().dispatch(Auction {
-        x,
-        y,
-        ground,
-        control,
+    let market = Market::new(x, y, ground);
+    let market = simd::arch().dispatch(Auction { market, control })?;
+    let Market { priced, target, .. } = &market;
+    let matching = (0..)
+        .zip(target)
+        .filter(|&(_, &target)| target != NONE)
+        .map(|(source, &target)| (source, target))
+        .collect();
+    // Only differences of prices count; where targets are rare all may have climbed far.
+    let prices = || (0..y.len() as u32).map(|target| priced.price(target));
+    let least = prices().fold(f32::INFINITY, f32::min);
+    let prices: Vec<f64> = prices().map(|price| priced.cost(price - least)).collect();
+    let mut pairs: Vec<Pair> = (0..)
+        .zip(&market.memories)
+        .flat_map(|(source, memory)| {
+            let targets = priced.several(memory, CANDIDATES);
+            targets.into_iter().map(move |target| (source, target))
+        })
+        .collect();
+    pairs.sort_unstable();
+    Ok(Outcome {
+        matching,
+        prices,
+        pairs,
     })
 }
 
 struct Auction<'a> {
-    x: &'a Blocks,
-    y: &'a Blocks,
-    ground: &'a Ground,
+    market: Market,
     control: &'a Control,
 }
 
 impl WithSimd for Auction<'_> {
-    type Output = Result<Outcome>;
+    type Output = Result<Market>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Result<Outcome> {
-        let mut market = Market::new(self.x, self.y, self.ground);
-        let (mean, median) = market.open(self.control)?;
+    fn with_simd<S: Simd>(self, simd: S) -> Result<Market> {
+        let Self {
+            mut market,
+            control,
+        } = self;
+        let (mean, median) = market.open(simd, control)?;
         let (first, last, ratio) = INCREMENTS;
-        let mut increment = first * mean;
+        let (mut increment, last) = (first * mean, last * median);
         // Where prices have to climb far, larger increments take them there.
         let (mut climbs, mut settled) = (0, false);
-        while increment > last * median {
+        while increment > last && increment > RESOLUTION * market.dearest {
             let patience = if settled { PATIENCE.1 } else { PATIENCE.0 };
-            if market.phase(increment, patience, self.control)? {
+            if market.phase(simd, increment, patience, control)? {
                 settled = true;
                 increment *= ratio;
             } else if climbs < CLIMBS {
@@ -97,174 +121,97 @@ impl WithSimd for Auction<'_> {
                 break;
             }
         }
-        Ok(market.outcome())
+        Ok(market)
     }
 }
 
-/// A target with its cost to the source that remembers it.
-#[derive(Debug, Clone, Copy)]
-struct Memory {
-    cost: f64,
-    target: u32,
-}
-
-/// The best and the second best offer to a source.
-struct Offer {
-    target: u32,
-    best: f64,
-    second: f64,
-}
-
-struct Market<'a> {
-    x: &'a Blocks,
-    y: &'a Blocks,
-    ground: &'a Ground,
-    /// `-p_j`.
-    values: Values,
-    memories: Vec<Memory>,
-    /// What no target that a source does not remember falls below, by source.
-    unknown: Vec<f64>,
+struct Market {
+    priced: Priced,
+    /// The source that holds each target.
     owner: Vec<u32>,
+    /// The target that each source holds.
     target: Vec<u32>,
-    nearest: KBest,
+    memories: Vec<Memory>,
+    /// The highest price.
+    dearest: f32,
 }
 
-impl<'a> Market<'a> {
-    fn new(x: &'a Blocks, y: &'a Blocks, ground: &'a Ground) -> Self {
-        let blank = Memory {
-            cost: f64::INFINITY,
-            target: 0,
-        };
+impl Market {
+    fn new(x: &Blocks, y: &Blocks, ground: &Ground) -> Self {
         Self {
-            x,
-            y,
-            ground,
-            values: Values::new(&vec![0.0; y.len()]),
-            memories: vec![blank; x.len() * REMEMBERED],
-            unknown: vec![f64::INFINITY; x.len()],
+            priced: Priced::new(x, y, ground),
             owner: vec![NONE; y.len()],
             target: vec![NONE; x.len()],
-            nearest: KBest::new(REMEMBERED),
+            memories: Vec::with_capacity(x.len()),
+            dearest: 0.0,
         }
     }
 
-    /// Let every source look around; mean and median cost to the nearest target.
+    /// Let every source look around: mean and median cost to the nearest target.
     #[inline(always)]
-    fn open(&mut self, control: &Control) -> Result<(f64, f64)> {
-        let mut nearest = Vec::with_capacity(self.x.len());
-        for source in 0..self.x.len() {
-            if source.is_multiple_of(LANES) {
+    fn open<S: Simd>(&mut self, simd: S, control: &Control) -> Result<(f32, f32)> {
+        let mut nearest = Vec::with_capacity(self.target.len());
+        let mut first = 0;
+        for source in 0..self.target.len() {
+            if source.is_multiple_of(CHECK_INTERVAL) {
                 control.check()?;
             }
-            self.look_around(source);
-            nearest.push(self.memories[source * REMEMBERED].cost);
+            let memory = self.priced.search(simd, source, first);
+            let Cheapest { target, best, .. } = self.priced.cheapest(simd, &memory);
+            self.memories.push(memory);
+            nearest.push(best);
+            // The next source is a neighbour.
+            first = target;
         }
-        let mean = nearest.iter().sum::<f64>() / nearest.len() as f64;
+        let mean = nearest.iter().sum::<f32>() / nearest.len() as f32;
         let middle = nearest.len() / 2;
-        let (_, &mut median, _) = nearest.select_nth_unstable_by(middle, f64::total_cmp);
+        let (_, &mut median, _) = nearest.select_nth_unstable_by(middle, f32::total_cmp);
         Ok((mean, if median > 0.0 { median } else { mean }))
-    }
-
-    /// Remember the best targets at the present prices.
-    #[inline(always)]
-    fn look_around(&mut self, source: usize) {
-        let mut nearest = std::mem::replace(&mut self.nearest, KBest::new(0));
-        let Self {
-            x,
-            y,
-            ground,
-            values,
-            ..
-        } = &*self;
-        let point = x.point(source);
-        nearest.entries.clear();
-        // As many offers as can be remembered are known to stay within this.
-        let limit = self.memories[source * REMEMBERED..][..REMEMBERED]
-            .iter()
-            .map(|memory| memory.cost - self.values.get(memory.target as usize))
-            .fold(f64::NEG_INFINITY, f64::max)
-            .next_up();
-        y.search::<true, _>(
-            &x.point_box(source),
-            values,
-            ground,
-            &mut nearest,
-            #[inline(always)]
-            |nearest| nearest.worst().min(limit),
-            #[inline(always)]
-            |nearest, block| {
-                let mut reduced = y.lane_costs(point, block, ground);
-                for (reduced, value) in reduced.iter_mut().zip(values.of_block(block)) {
-                    *reduced -= value;
-                }
-                let limit = nearest.worst().min(limit);
-                for lane in bits(mask(|lane| reduced[lane] < limit)) {
-                    nearest.offer(reduced[lane], (block * LANES + lane) as u32);
-                }
-            },
-        );
-        let memories = &mut self.memories[source * REMEMBERED..][..REMEMBERED];
-        for (memory, &(reduced, target)) in memories.iter_mut().zip(&nearest.entries) {
-            *memory = Memory {
-                cost: reduced + self.values.get(target as usize),
-                target,
-            };
-        }
-        self.unknown[source] = nearest.worst();
-        self.nearest = nearest;
-    }
-
-    #[inline(always)]
-    fn offer(&self, source: usize) -> Offer {
-        let mut offer = Offer {
-            target: NONE,
-            best: f64::INFINITY,
-            second: f64::INFINITY,
-        };
-        for memory in &self.memories[source * REMEMBERED..][..REMEMBERED] {
-            let price = memory.cost - self.values.get(memory.target as usize);
-            if price < offer.best {
-                offer.second = offer.best;
-                offer.best = price;
-                offer.target = memory.target;
-            } else if price < offer.second {
-                offer.second = price;
-            }
-        }
-        offer
     }
 
     /// Bid until every source has a target; `false` if that takes too long.
     #[inline(always)]
-    fn phase(&mut self, increment: f64, patience: usize, control: &Control) -> Result<bool> {
-        let mut waiting = self.release(increment);
+    fn phase<S: Simd>(
+        &mut self,
+        simd: S,
+        increment: f32,
+        patience: usize,
+        control: &Control,
+    ) -> Result<bool> {
+        let mut waiting = self.release(simd, increment);
         let mut bids = 0;
         while let Some(source) = waiting.pop() {
             bids += 1;
             if bids % CHECK_INTERVAL == 0 {
                 control.check()?;
             }
-            if bids > patience * self.x.len() {
+            if bids > patience * self.target.len() {
                 return Ok(false);
             }
-            let source = source as usize;
-            let mut offer = self.offer(source);
-            if offer.best > self.unknown[source] + SLACK * increment {
-                self.look_around(source);
-                offer = self.offer(source);
+            let memory = &self.memories[source as usize];
+            let mut cheapest = self.priced.cheapest(simd, memory);
+            if cheapest.best > memory.unknown() + SLACK * increment {
+                let memory = self.priced.search(simd, source as usize, cheapest.target);
+                cheapest = self.priced.cheapest(simd, &memory);
+                self.memories[source as usize] = memory;
             }
-            let Offer {
+            let Cheapest {
                 target,
                 best,
                 second,
-            } = offer;
-            let raise = second - best + increment;
-            let target = target as usize;
-            // With a single target there is no second offer, and no rival either.
-            let raise = if raise.is_finite() { raise } else { increment };
-            self.values.lower(target, self.values.get(target) - raise);
-            let before = std::mem::replace(&mut self.owner[target], source as u32);
-            self.target[source] = target as u32;
+            } = cheapest;
+            // A raise beyond the second best target, remembered or not, could never be taken back.
+            // With a single target there is no second one, and no rival either.
+            let second = second.min(self.memories[source as usize].unknown());
+            let lead = if second < f32::INFINITY {
+                (second - best).max(0.0)
+            } else {
+                0.0
+            };
+            self.priced.raise(simd, target, lead + increment);
+            self.dearest = self.dearest.max(self.priced.price(target));
+            let before = std::mem::replace(&mut self.owner[target as usize], source);
+            self.target[source as usize] = target;
             if before != NONE {
                 self.target[before as usize] = NONE;
                 waiting.push(before);
@@ -276,16 +223,19 @@ impl<'a> Market<'a> {
     /// Take targets away from sources that could do better by more than the increment; all
     /// sources without a target.
     #[inline(always)]
-    fn release(&mut self, increment: f64) -> Vec<u32> {
+    fn release<S: Simd>(&mut self, simd: S, increment: f32) -> Vec<u32> {
         let mut waiting = Vec::new();
-        for source in 0..self.x.len() {
+        for source in 0..self.target.len() {
             let held = self.target[source];
             if held != NONE {
-                let best = self.offer(source).best.min(self.unknown[source]);
-                let cost = self
-                    .ground
-                    .cost(self.x.point(source), self.y.point(held as usize));
-                if cost - self.values.get(held as usize) <= best + increment {
+                let memory = &self.memories[source];
+                let best = self
+                    .priced
+                    .cheapest(simd, memory)
+                    .best
+                    .min(memory.unknown() + SLACK * increment);
+                let cost = self.priced.pair(source, held) + self.priced.price(held);
+                if cost <= best + increment {
                     continue;
                 }
                 self.owner[held as usize] = NONE;
@@ -294,30 +244,5 @@ impl<'a> Market<'a> {
             waiting.push(source as u32);
         }
         waiting
-    }
-
-    fn outcome(self) -> Outcome {
-        let matching = (0_u32..)
-            .zip(&self.target)
-            .filter(|&(_, &target)| target != NONE)
-            .map(|(source, &target)| (source, target))
-            .collect();
-        let mut pairs: Vec<Pair> = self
-            .memories
-            .iter()
-            .enumerate()
-            .filter(|(_, memory)| memory.cost.is_finite())
-            .map(|(index, memory)| ((index / REMEMBERED) as u32, memory.target))
-            .collect();
-        pairs.sort_unstable();
-        // Only differences of prices count; where targets are rare all may have climbed far.
-        let values = || (0..self.y.len()).map(|j| self.values.get(j));
-        let cheapest = values().fold(f64::NEG_INFINITY, f64::max);
-        let prices = values().map(|value| cheapest - value).collect();
-        Outcome {
-            matching,
-            prices,
-            pairs,
-        }
     }
 }

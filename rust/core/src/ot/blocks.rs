@@ -88,11 +88,6 @@ impl Values {
         }
     }
 
-    #[inline(always)]
-    pub(crate) fn get(&self, place: usize) -> f64 {
-        self.levels[0][place]
-    }
-
     /// The values of a block.
     #[inline(always)]
     pub(crate) fn of_block(&self, block: usize) -> &[f64] {
@@ -103,23 +98,6 @@ impl Values {
     #[inline(always)]
     pub(crate) fn block_maximum(&self, block: usize) -> f64 {
         self.levels[1][block]
-    }
-
-    /// Replace the value at a place by a smaller one.
-    #[inline(always)]
-    pub(crate) fn lower(&mut self, place: usize, value: f64) {
-        let mut index = place;
-        let mut before = std::mem::replace(&mut self.levels[0][place], value);
-        for level in 1..self.levels.len() {
-            index /= LANES;
-            let (below, above) = self.levels.split_at_mut(level);
-            let maximum = &mut above[0][index];
-            if before < *maximum {
-                return;
-            }
-            before = *maximum;
-            *maximum = largest(&below[level - 1][index * LANES..][..LANES]);
-        }
     }
 }
 
@@ -183,6 +161,10 @@ impl Blocks {
         self.len
     }
 
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
     /// Number of blocks.
     pub(crate) fn count(&self) -> usize {
         self.len.div_ceil(LANES)
@@ -198,16 +180,6 @@ impl Blocks {
     #[inline(always)]
     pub(crate) fn point(&self, place: usize) -> &[f64] {
         &self.points[place * self.dim..][..self.dim]
-    }
-
-    /// The box of a single point.
-    #[inline(always)]
-    pub(crate) fn point_box(&self, place: usize) -> BoundingBox<'_> {
-        let point = self.point(place);
-        BoundingBox {
-            low: point,
-            high: point,
-        }
     }
 
     /// Bounding box of a block.
@@ -500,7 +472,11 @@ mod tests {
                 let blocks = Blocks::new(&points, dim);
                 let raw: Vec<f64> = (0..n).map(|k| 0.01 * (k % 7) as f64).collect();
                 let values = Values::new(&raw);
-                let query = blocks.point_box(17);
+                let point = blocks.point(17);
+                let query = BoundingBox {
+                    low: point,
+                    high: point,
+                };
                 let bound = 0.05;
                 let mut seen = vec![false; blocks.count()];
                 blocks.search::<true, _>(
@@ -542,19 +518,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn maxima_follow_values_down() {
-        let mut raw: Vec<f64> = (0..5000).map(|k| f64::from(k * 37 % 5000)).collect();
-        let mut values = Values::new(&raw);
-        for step in 0..6000_usize {
-            let place = step * 7919 % raw.len();
-            raw[place] -= 1.5 * (step % 5000) as f64;
-            values.lower(place, raw[place]);
-        }
-        let fresh = Values::new(&raw);
-        assert_eq!(values.levels, fresh.levels);
-        assert_eq!(values.levels.len(), 4);
     }
 }

@@ -138,15 +138,17 @@ impl KBest {
 
     #[inline(always)]
     fn insert(&mut self, cost: f64, index: u32) {
-        if self.entries.len() == self.k {
-            self.entries.pop();
+        // Larger entries move up by one, the last one out.
+        let full = self.entries.len() == self.k;
+        let mut at = self.entries.len() - usize::from(full);
+        if !full {
+            self.entries.push((cost, index));
         }
-        let mut at = self.entries.len();
-        self.entries.push((cost, index));
         while at > 0 && self.entries[at - 1].0 > cost {
-            self.entries.swap(at - 1, at);
+            self.entries[at] = self.entries[at - 1];
             at -= 1;
         }
+        self.entries[at] = (cost, index);
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{Control, Error, Result};
 /// carries mass over. Beyond it a cold solve is about as fast: its start from an auction leaves
 /// pivots in proportion to `n`, while the pivots after a move, and the cost of each, grow faster.
 /// Measured at 500 to 3500 points.
-const WARM_RANGE: f64 = 15.0;
+const WARM_RANGE: f64 = 10.0;
 
 /// An optimal plan with its proof.
 #[derive(Debug, Clone)]

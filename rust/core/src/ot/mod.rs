@@ -16,6 +16,7 @@
 //! | `blocks` | points in kd order, in blocks with bounding boxes |
 //! | `candidates` | a sparse set of arcs that is likely to hold the optimal plan |
 //! | `auction` | a matching and duals that are nearly optimal, for equal masses |
+//! | `priced` | the search of an auction: targets with prices, in single precision |
 //! | `guess` | duals for general masses, from an auction between equal ones |
 //! | `initial` | a feasible plan to start from |
 //! | `simplex` | the primal network simplex on the candidate arcs |
@@ -41,6 +42,7 @@ mod guess;
 mod initial;
 mod line;
 pub mod masses;
+mod priced;
 mod pricing;
 mod simplex;
 mod solve;
