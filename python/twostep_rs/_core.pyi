@@ -6,12 +6,14 @@ from numpy.typing import NDArray
 
 __all__ = [
     "KellerSegel",
+    "RawGridPlan",
     "RawPlan",
     "build_info",
     "default_threads",
     "emd_batch",
     "emd_matrix",
     "emd_points",
+    "grid_w2",
     "histogram_w2",
     "set_default_threads",
     "uniform_ball",
@@ -73,6 +75,40 @@ def emd_matrix(
     max_pivots: int | None,
     threads: int | None,
 ) -> RawPlan: ...
+
+@final
+class RawGridPlan:
+    @property
+    def w2_squared(self) -> float: ...
+    @property
+    def in_cells(self) -> tuple[int, int] | None: ...
+    @property
+    def low(self) -> list[float]: ...
+    @property
+    def high(self) -> list[float]: ...
+    @property
+    def occupied(self) -> tuple[int, int]: ...
+    @property
+    def gap(self) -> float: ...
+    @property
+    def max_violation(self) -> float: ...
+    @property
+    def marginal_residual(self) -> float: ...
+    @property
+    def cost_scale(self) -> float: ...
+    @property
+    def cost_rounding(self) -> float: ...
+    @property
+    def pivots(self) -> int: ...
+    @property
+    def warm(self) -> bool: ...
+    def entries(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]: ...
+    def potentials(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]: ...
+
 def histogram_w2(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
@@ -80,8 +116,18 @@ def histogram_w2(
     rule: str,
     ends: tuple[Sequence[float], Sequence[float]] | None,
     period: Sequence[float] | None,
+    warm_start: RawGridPlan | None,
     threads: int | None,
-) -> dict[str, Any]: ...
+) -> RawGridPlan: ...
+def grid_w2(
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+    bins: Sequence[int],
+    ends: tuple[Sequence[float], Sequence[float]],
+    period: Sequence[float] | None,
+    warm_start: RawGridPlan | None,
+    threads: int | None,
+) -> RawGridPlan: ...
 
 @final
 class KellerSegel:

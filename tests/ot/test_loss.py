@@ -29,6 +29,29 @@ def test_gradcheck_in_both_clouds(n, m, period):
     assert torch.autograd.gradcheck(lambda x, y: ts.ot.w2_loss(x, y, period=period), (x, y))
 
 
+@pytest.mark.parametrize("period", [None, 2.3])
+def test_gradcheck_with_weights(period):
+    x, y = clouds(6, 5)
+    rng = np.random.default_rng(1)
+    a, b = rng.random(6), rng.random(5)
+    a, b = 2.0 * a / a.sum(), 2.0 * torch.from_numpy(b / b.sum())
+
+    def loss(x, y):
+        return ts.ot.w2_loss(x, y, a=a, b=b, period=period)
+
+    assert loss(x, y).item() == pytest.approx(
+        ts.ot.emd(x, y, a=a, b=b, period=period).cost, rel=1e-12
+    )
+    assert torch.autograd.gradcheck(loss, (x, y))
+
+
+def test_weights_beside_a_plan_are_refused():
+    x, y = clouds(3, 3)
+    plan = ts.ot.emd(x, y)
+    with pytest.raises(ts.errors.InputError, match="a, b: expected none beside a plan"):
+        ts.ot.w2_loss(x, y, a=[1.0, 1.0, 1.0], plan=plan)
+
+
 def test_descent_brings_one_cloud_onto_the_other():
     x, y = clouds(50, 50)
     target = y.detach()

@@ -1,18 +1,22 @@
-"""Exact optimal transport: plans with a proof, histogram distances, a loss for training."""
+"""Exact optimal transport: plans with a proof, distances of grids, a loss for training."""
 
 from twostep_rs.ot.emd import emd, emd_batch, emd_matrix
-from twostep_rs.ot.histogram import HistogramW2, histogram_w2
+from twostep_rs.ot.grid import GridW2, grid_w2
+from twostep_rs.ot.histogram import HistogramSequence, HistogramW2, histogram_w2
 from twostep_rs.ot.loss import w2_loss
 from twostep_rs.ot.plan import Plan
 from twostep_rs.ot.sequence import EmdSequence
 
 __all__ = [
     "EmdSequence",
+    "GridW2",
+    "HistogramSequence",
     "HistogramW2",
     "Plan",
     "emd",
     "emd_batch",
     "emd_matrix",
+    "grid_w2",
     "histogram_w2",
     "w2_loss",
 ]

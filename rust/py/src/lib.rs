@@ -15,7 +15,7 @@ mod _core {
     #[pymodule_export]
     use crate::build::{build_info, default_threads, set_default_threads};
     #[pymodule_export]
-    use crate::grid::histogram_w2;
+    use crate::grid::{RawGridPlan, grid_w2, histogram_w2};
     #[pymodule_export]
     use crate::ot::{RawPlan, emd_batch, emd_matrix, emd_points};
     #[pymodule_export]

@@ -11,6 +11,7 @@ use super::candidates::{merge, nearest};
 use super::cost::Pair;
 use super::ground::Ground;
 use super::masses::Masses;
+use super::simplex::BasicArc;
 use crate::{Control, Result};
 
 /// Cheapest targets per source and cheapest sources per target, at the guessed duals.
@@ -21,6 +22,8 @@ pub(crate) struct Guess {
     pub(crate) u: Vec<f64>,
     pub(crate) v: Vec<f64>,
     pub(crate) pairs: Vec<Pair>,
+    /// A plan along such pairs, where there is a better one than the greedy one.
+    pub(crate) plan: Option<Vec<BasicArc>>,
 }
 
 /// Points that share the mass evenly, as a part of the larger cloud: with fewer, samples repeat
@@ -55,6 +58,7 @@ pub(crate) fn guess(
         u,
         v,
         pairs: merge(forward, backward),
+        plan: None,
     }))
 }
 

@@ -30,22 +30,22 @@
 //! Costs and masses are integers inside the simplex, so that there are no tolerances, no cycling
 //! (the tree is kept strongly feasible) and the same plan on every machine.
 
-mod auction;
+pub(crate) mod auction;
 mod blocks;
-mod candidates;
+pub(crate) mod candidates;
 pub mod certify;
 pub mod cost;
 pub mod emd;
 mod frame;
 mod ground;
-mod guess;
-mod initial;
+pub(crate) mod guess;
+pub(crate) mod initial;
 mod line;
 pub mod masses;
 mod priced;
 mod pricing;
-mod simplex;
-mod solve;
+pub(crate) mod simplex;
+pub(crate) mod solve;
 mod symmetric;
 mod violation;
 

@@ -113,7 +113,7 @@ fn started(
         }
         Start::Duals(basis) => {
             let Basis { u, v, pairs, .. } = basis;
-            return Ok(guided(cost, masses, (u, v), pairs, fixed));
+            return Ok(guided(cost, masses, (u, v), pairs, None, fixed));
         }
         Start::Cold => {
             if masses.are_one_unit()
@@ -121,8 +121,8 @@ fn started(
             {
                 return Ok(matched(cost, masses, outcome, fixed));
             }
-            if let Some(Guess { u, v, pairs }) = cost.guess(masses, control)? {
-                return Ok(guided(cost, masses, (&u, &v), &pairs, fixed));
+            if let Some(Guess { u, v, pairs, plan }) = cost.guess(masses, control)? {
+                return Ok(guided(cost, masses, (&u, &v), &pairs, plan, fixed));
             }
             let pairs = cost.cheapest(CHEAPEST.0, CHEAPEST.1, control)?;
             let plan = greedy(masses, &pairs, integer_cost);
@@ -149,12 +149,15 @@ fn guided(
     masses: &Masses,
     (u, v): (&[f64], &[f64]),
     pairs: &[Pair],
+    plan: Option<Vec<BasicArc>>,
     fixed: FixedPoint,
 ) -> Simplex {
     let (n, m) = (cost.sources(), cost.targets());
     let integer_cost = |i: usize, j: usize| fixed.encode(cost.cost(i, j));
-    let plan = greedy(masses, pairs, |i, j| {
-        fixed.encode_signed(cost.cost(i, j) - u[i] - v[j])
+    let plan = plan.unwrap_or_else(|| {
+        greedy(masses, pairs, |i, j| {
+            fixed.encode_signed(cost.cost(i, j) - u[i] - v[j])
+        })
     });
     let potentials = u.iter().copied().chain(v.iter().map(|v| -v));
     let hanging = (0..).zip(potentials.map(|dual| fixed.encode_signed(dual)));
