@@ -14,6 +14,7 @@ pub mod control;
 pub mod domain;
 pub mod error;
 pub mod grid;
+mod math;
 pub mod ot;
 pub mod pool;
 pub mod rng;

@@ -17,6 +17,8 @@
 
 use std::f64::consts::TAU;
 
+use crate::math;
+
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 const ROUNDS: usize = 10;
@@ -39,6 +41,25 @@ pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
         k1 = k1.wrapping_add(WEYL[1]);
     }
     [c0, c1, c2, c3]
+}
+
+/// [`philox4x32`] on words of 64 bits, which multiply without being moved between lanes.
+#[inline(always)]
+fn philox_in_lanes(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    const LOW: u64 = u32::MAX as u64;
+    let [mut c0, mut c1, mut c2, mut c3] = counter.map(u64::from);
+    let [mut k0, mut k1] = key;
+    for _ in 0..ROUNDS {
+        let p0 = u64::from(MULTIPLIERS[0]) * (c0 & LOW);
+        let p1 = u64::from(MULTIPLIERS[1]) * (c2 & LOW);
+        c0 = (p1 >> 32) ^ c1 ^ u64::from(k0);
+        c1 = p1 & LOW;
+        c2 = (p0 >> 32) ^ c3 ^ u64::from(k1);
+        c3 = p0 & LOW;
+        k0 = k0.wrapping_add(WEYL[0]);
+        k1 = k1.wrapping_add(WEYL[1]);
+    }
+    [c0, c1, c2, c3].map(|word| word as u32)
 }
 
 /// What a stream of draws is for. The discriminants are part of the results: never renumber.
@@ -110,6 +131,53 @@ impl Stream {
         [radius * cosine, radius * sine]
     }
 
+    /// [`Stream::uniforms`] of `N` particles from `first` on, as two arrays.
+    #[inline(always)]
+    pub(crate) fn fill_uniforms<const N: usize>(
+        self,
+        first: u32,
+        step: u32,
+        block: u32,
+        [u, v]: [&mut [f64; N]; 2],
+    ) {
+        for lane in 0..N {
+            let particle = first.wrapping_add(lane as u32);
+            let counter = [particle, step, block, self.purpose as u32];
+            let [a, b, c, d] = philox_in_lanes(counter, self.key);
+            u[lane] = unit_interval(a, b);
+            v[lane] = unit_interval(c, d);
+        }
+    }
+
+    /// The first of [`Stream::uniforms`] for a `particle` that is a whole number below 2^32.
+    #[inline(always)]
+    pub(crate) fn uniform_in_lanes(self, particle: f64, step: u32) -> f64 {
+        let particle = (particle + 4_503_599_627_370_496.0).to_bits() as u32;
+        let counter = [particle, step, 0, self.purpose as u32];
+        let [a, b, ..] = philox_in_lanes(counter, self.key);
+        unit_interval(a, b)
+    }
+
+    /// [`Stream::normals`] of `N` particles from `first` on, as two arrays.
+    ///
+    /// They differ from those by rounding: logarithm, sine and cosine are the vectorised ones.
+    #[inline(always)]
+    pub(crate) fn fill_normals<const FMA: bool, const N: usize>(
+        self,
+        first: u32,
+        step: u32,
+        block: u32,
+        [a, b]: [&mut [f64; N]; 2],
+    ) {
+        self.fill_uniforms(first, step, block, [&mut *a, &mut *b]);
+        for lane in 0..N {
+            let radius = (-2.0 * math::log::<FMA>(1.0 - a[lane])).sqrt();
+            let [sine, cosine] = math::sin_cos_turns::<FMA>(b[lane]);
+            a[lane] = radius * cosine;
+            b[lane] = radius * sine;
+        }
+    }
+
     /// A vector of `D` independent standard normal numbers; it uses the blocks below `(D + 1) / 2`.
     #[must_use]
     pub fn normal_vector<const D: usize>(self, particle: u32, step: u32) -> [f64; D] {
@@ -121,6 +189,7 @@ impl Stream {
     }
 }
 
+#[inline(always)]
 fn unit_interval(low: u32, high: u32) -> f64 {
     const SCALE: f64 = 1.0 / (1u64 << 53) as f64;
     let bits = u64::from(high) << 32 | u64::from(low);
@@ -174,6 +243,20 @@ mod tests {
             stream.fold(1).uniforms(1, 2, 3),
             stream.fold(2).uniforms(1, 2, 3)
         );
+    }
+
+    #[test]
+    fn arrays_hold_the_draws_of_their_particles() {
+        let stream = Stream::new(11, Purpose::Brownian).fold(3);
+        let [mut u, mut v, mut a, mut b] = [[0.0; 64]; 4];
+        stream.fill_uniforms(1000, 5, 1, [&mut u, &mut v]);
+        stream.fill_normals::<false, 64>(1000, 5, 1, [&mut a, &mut b]);
+        for lane in 0..64 {
+            let particle = 1000 + lane as u32;
+            assert_eq!([u[lane], v[lane]], stream.uniforms(particle, 5, 1));
+            let [x, y] = stream.normals(particle, 5, 1);
+            assert!((a[lane] - x).abs() < 4e-15 && (b[lane] - y).abs() < 4e-15);
+        }
     }
 
     #[test]

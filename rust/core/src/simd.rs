@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use pulp::Arch;
+use pulp::{Arch, NullaryFnOnce};
 
 /// The instruction set of this process: the widest the processor has, unless `TWOSTEP_SIMD`
 /// (`scalar`, `v3`, `v4`) asks for a narrower one. A name that the processor cannot run, or that
@@ -25,6 +25,35 @@ pub fn arch_name() -> &'static str {
         #[cfg(target_arch = "aarch64")]
         Arch::Neon(_) => "neon",
         _ => "other",
+    }
+}
+
+/// A loop that is compiled for every instruction set.
+pub(crate) trait Vectorised {
+    /// What it computes.
+    type Output;
+
+    /// The loop, marked `#[inline(always)]` like all that it calls. `FMA` says whether fused
+    /// multiply-adds are instructions here; without them `f64::mul_add` is a slow call.
+    fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// Run `kernel` with the instruction set of [`arch`].
+pub(crate) fn vectorise<K: Vectorised>(kernel: K) -> K::Output {
+    match arch() {
+        Arch::Scalar => kernel.run::<false>(),
+        wider => wider.dispatch(Fused(kernel)),
+    }
+}
+
+struct Fused<K>(K);
+
+impl<K: Vectorised> NullaryFnOnce for Fused<K> {
+    type Output = K::Output;
+
+    #[inline(always)]
+    fn call(self) -> K::Output {
+        self.0.run::<true>()
     }
 }
 

@@ -1,0 +1,258 @@
+//! Elementary functions without branches, for loops that the compiler turns into vector code.
+//!
+//! They run inside [`vectorise`](crate::simd::vectorise), which compiles a loop once for every
+//! instruction set. Reductions and polynomials are those of fdlibm (Sun Microsystems, 1993); the
+//! exponential takes its Taylor polynomial. Largest errors, tested below against the standard
+//! library:
+//!
+//! | function | arguments | error |
+//! |---|---|---|
+//! | [`sin_cos`] | up to [`LARGEST_ANGLE`] in size | 2^-52, absolute |
+//! | [`sin_cos_turns`] | `[0, 1)` | 2^-51, absolute |
+//! | [`exp`] | all; results below 2^-1021 become zero | 2^-51, relative |
+//! | [`log`] | all | 2^-51, relative |
+
+use std::f64::consts::{FRAC_2_PI, LOG2_E, TAU};
+
+/// The largest angle that [`sin_cos`] reduces without loss: `2^19 pi / 2`.
+pub(crate) const LARGEST_ANGLE: f64 = 823_549.0;
+
+// Adding and subtracting this rounds to the nearest integer, which stands in the lowest bits of
+// the sum.
+const ROUND: f64 = 6_755_399_441_055_744.0; // 1.5 * 2^52
+
+/// `a b + c`, in one rounding where the instruction set has it.
+#[inline(always)]
+pub(crate) fn mul_add<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
+    if FMA { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// The polynomial with these coefficients, the highest first.
+#[inline(always)]
+fn horner<const FMA: bool, const N: usize>(x: f64, coefficients: [f64; N]) -> f64 {
+    let mut sum = coefficients[0];
+    for coefficient in &coefficients[1..] {
+        sum = mul_add::<FMA>(sum, x, *coefficient);
+    }
+    sum
+}
+
+/// Sine and cosine of `x`, for `|x| <= LARGEST_ANGLE`.
+#[inline(always)]
+pub(crate) fn sin_cos<const FMA: bool>(x: f64) -> [f64; 2] {
+    // pi / 2 in three parts of 33 bits, so that their products with the quadrant are exact.
+    const PARTS: [f64; 3] = [
+        f64::from_bits(0x3FF9_21FB_5440_0000),
+        f64::from_bits(0x3DD0_B461_1A60_0000),
+        f64::from_bits(0x3BA3_198A_2E03_7073),
+    ];
+    let shifted = mul_add::<FMA>(x, FRAC_2_PI, ROUND);
+    let quadrant = shifted - ROUND;
+    let mut r = x;
+    for part in PARTS {
+        r = mul_add::<FMA>(-quadrant, part, r);
+    }
+    of_quadrant::<FMA>(r, shifted.to_bits())
+}
+
+/// Sine and cosine of `turns` full turns, for `0 <= turns < 1`.
+#[inline(always)]
+pub(crate) fn sin_cos_turns<const FMA: bool>(turns: f64) -> [f64; 2] {
+    let shifted = mul_add::<FMA>(4.0, turns, ROUND);
+    let quadrant = shifted - ROUND;
+    let r = mul_add::<FMA>(-0.25, quadrant, turns) * TAU;
+    of_quadrant::<FMA>(r, shifted.to_bits())
+}
+
+/// Sine and cosine of `r` after `quadrant` quarter turns, for `|r| <= pi / 4`.
+#[inline(always)]
+fn of_quadrant<const FMA: bool>(r: f64, quadrant: u64) -> [f64; 2] {
+    const SINE: [f64; 6] = [
+        1.589_690_995_211_55e-10,
+        -2.505_076_025_340_686_3e-8,
+        2.755_731_370_707_006_8e-6,
+        -1.984_126_982_985_795e-4,
+        8.333_333_333_322_49e-3,
+        -1.666_666_666_666_663_2e-1,
+    ];
+    const COSINE: [f64; 6] = [
+        -1.135_964_755_778_819_5e-11,
+        2.087_572_321_298_175e-9,
+        -2.755_731_435_139_066_3e-7,
+        2.480_158_728_947_673e-5,
+        -1.388_888_888_887_411e-3,
+        4.166_666_666_666_66e-2,
+    ];
+    let z = r * r;
+    let sine = mul_add::<FMA>(r * z, horner::<FMA, 6>(z, SINE), r);
+    let cosine = mul_add::<FMA>(
+        z * z,
+        horner::<FMA, 6>(z, COSINE),
+        mul_add::<FMA>(-0.5, z, 1.0),
+    );
+    let swap = quadrant & 1 == 1;
+    let (s, c) = if swap { (cosine, sine) } else { (sine, cosine) };
+    let sign = |bits: u64| (bits & 2) << 62;
+    [
+        f64::from_bits(s.to_bits() ^ sign(quadrant)),
+        f64::from_bits(c.to_bits() ^ sign(quadrant.wrapping_add(1))),
+    ]
+}
+
+/// The exponential of `x`.
+#[inline(always)]
+pub(crate) fn exp<const FMA: bool>(x: f64) -> f64 {
+    const LN2: [f64; 2] = [
+        f64::from_bits(0x3FE6_2E42_FEE0_0000),
+        f64::from_bits(0x3DEA_39EF_3579_3C76),
+    ];
+    // 1 / k! for k from 13 to 0
+    const TAYLOR: [f64; 14] = [
+        1.0 / 6_227_020_800.0,
+        1.0 / 479_001_600.0,
+        1.0 / 39_916_800.0,
+        1.0 / 3_628_800.0,
+        1.0 / 362_880.0,
+        1.0 / 40_320.0,
+        1.0 / 5040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ];
+    // 2^1024 overflows; below 2^-1021 a factor of the scale would not be normal.
+    const HIGH: f64 = 709.782_712_893_384;
+    const LOW: f64 = -707.7;
+    let shifted = mul_add::<FMA>(x, LOG2_E, ROUND);
+    let exponent = shifted - ROUND;
+    let r = mul_add::<FMA>(-exponent, LN2[1], mul_add::<FMA>(-exponent, LN2[0], x));
+    // Halved, so that the scale of the largest results is finite.
+    let scale = f64::from_bits(shifted.to_bits().wrapping_add(1022) << 52);
+    let value = horner::<FMA, 14>(r, TAYLOR) * scale * 2.0;
+    let value = if x < LOW { 0.0 } else { value };
+    if x > HIGH { f64::INFINITY } else { value }
+}
+
+/// The natural logarithm of `x`.
+#[inline(always)]
+pub(crate) fn log<const FMA: bool>(x: f64) -> f64 {
+    const LN2: [f64; 2] = [
+        f64::from_bits(0x3FE6_2E42_FEE0_0000),
+        f64::from_bits(0x3DEA_39EF_3579_3C76),
+    ];
+    const SERIES: [f64; 7] = [
+        1.479_819_860_511_658_6e-1,
+        1.531_383_769_920_937_3e-1,
+        1.818_357_216_161_805e-1,
+        2.222_219_843_214_978_4e-1,
+        2.857_142_874_366_239e-1,
+        3.999_999_999_940_942e-1,
+        6.666_666_666_666_735e-1,
+    ];
+    const ROOT_HALF: u64 = 0x3FE6_A09E_667F_3BCD;
+    const SUBNORMAL: f64 = 18_014_398_509_481_984.0; // 2^54
+    const TWO_52: u64 = 0x4330_0000_0000_0000;
+    let tiny = x < f64::MIN_POSITIVE;
+    let bits = (if tiny { x * SUBNORMAL } else { x }).to_bits();
+    // x = 2^(e - 1023) m with m from sqrt(1/2) to sqrt(2)
+    let e = bits.wrapping_add((1023 << 52) - ROOT_HALF) >> 52;
+    let m = f64::from_bits(bits.wrapping_sub(e << 52).wrapping_add(1023 << 52));
+    let bias = if tiny { 1077.0 } else { 1023.0 };
+    let exponent = f64::from_bits(e | TWO_52) - f64::from_bits(TWO_52) - bias;
+
+    let f = m - 1.0;
+    let s = f / (2.0 + f);
+    let z = s * s;
+    let half = 0.5 * f * f;
+    let tail = mul_add::<FMA>(s, half + z * horner::<FMA, 7>(z, SERIES), exponent * LN2[1]);
+    let value = mul_add::<FMA>(exponent, LN2[0], f - (half - tail));
+    let value = if x > 0.0 && x < f64::INFINITY {
+        value
+    } else {
+        x
+    };
+    let value = if x < 0.0 { f64::NAN } else { value };
+    if x == 0.0 { f64::NEG_INFINITY } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `count` numbers from `low` to `high`, by powers of a golden rotation.
+    fn spread(low: f64, high: f64, count: u32) -> impl Iterator<Item = f64> {
+        (0..count)
+            .map(move |k| low + (high - low) * (f64::from(k) * 0.618_033_988_749_894_9).fract())
+    }
+
+    fn worst(arguments: impl Iterator<Item = f64>, error: impl Fn(f64) -> f64) -> (f64, f64) {
+        arguments.map(|x| (error(x), x)).fold((0.0, 0.0), |a, b| {
+            if b.0 > a.0 || b.0.is_nan() { b } else { a }
+        })
+    }
+
+    fn check_bounds<const FMA: bool>() {
+        let sines = |x: f64| {
+            let [s, c] = sin_cos::<FMA>(x);
+            (s - x.sin()).abs().max((c - x.cos()).abs())
+        };
+        for high in [1.0, 10.0, 1e3, LARGEST_ANGLE] {
+            let (error, x) = worst(spread(-high, high, 1_000_000), sines);
+            assert!(error <= 2f64.powi(-52), "sin_cos({x}): {error:e}");
+        }
+        let near = (-3000..3000).map(|k| f64::from(k) * std::f64::consts::FRAC_PI_4);
+        let (error, x) = worst(near, sines);
+        assert!(error <= 2f64.powi(-52), "sin_cos({x}): {error:e}");
+
+        let (error, x) = worst(spread(0.0, 1.0, 1_000_000), |x| {
+            let [s, c] = sin_cos_turns::<FMA>(x);
+            (s - (TAU * x).sin()).abs().max((c - (TAU * x).cos()).abs())
+        });
+        // The reference rounds its argument, by up to 2^-51 at a whole turn.
+        assert!(error <= 2f64.powi(-51) + 4.5e-16, "turns({x}): {error:e}");
+
+        for high in [0.02, 1.0, 30.0, 707.0] {
+            let relative = |x: f64| (exp::<FMA>(x) / x.exp() - 1.0).abs();
+            let (error, x) = worst(spread(-high, high, 1_000_000), relative);
+            assert!(error <= 2f64.powi(-51), "exp({x}): {error:e}");
+        }
+        let (error, x) = worst(spread(-700.0, 700.0, 1_000_000).map(f64::exp), |x| {
+            (log::<FMA>(x) - x.ln()).abs() / x.ln().abs()
+        });
+        assert!(error <= 2f64.powi(-51), "log({x}): {error:e}");
+        let (error, x) = worst(spread(0.3, 3.0, 1_000_000), |x| {
+            (log::<FMA>(x) - x.ln()).abs() / x.ln().abs().max(1e-300)
+        });
+        assert!(error <= 2f64.powi(-51), "log({x}): {error:e}");
+    }
+
+    #[test]
+    fn errors_are_within_their_bounds_with_fused_arithmetic() {
+        check_bounds::<true>();
+    }
+
+    #[test]
+    fn errors_are_within_their_bounds_without() {
+        check_bounds::<false>();
+    }
+
+    #[test]
+    fn special_arguments() {
+        assert_eq!(exp::<true>(0.0), 1.0);
+        assert_eq!(exp::<true>(f64::NEG_INFINITY), 0.0);
+        assert_eq!(exp::<true>(-800.0), 0.0);
+        assert_eq!(exp::<true>(f64::INFINITY), f64::INFINITY);
+        assert_eq!(exp::<true>(800.0), f64::INFINITY);
+        assert!(exp::<true>(f64::NAN).is_nan());
+        assert!((exp::<true>(709.7) / 709.7f64.exp() - 1.0).abs() < 1e-14);
+        assert_eq!(log::<true>(1.0), 0.0);
+        assert_eq!(log::<true>(0.0), f64::NEG_INFINITY);
+        assert_eq!(log::<true>(f64::INFINITY), f64::INFINITY);
+        assert!(log::<true>(-1.0).is_nan() && log::<true>(f64::NAN).is_nan());
+        assert!((log::<true>(5e-324) - 5e-324f64.ln()).abs() < 1e-12);
+        assert!(sin_cos::<true>(f64::NAN)[0].is_nan());
+    }
+}
