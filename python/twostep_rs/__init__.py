@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from twostep_rs import errors, ot, systems
 from twostep_rs._core import build_info
+from twostep_rs.resampling import log_mean_weight, resample
 from twostep_rs.threads import get_num_threads, set_num_threads
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ __all__ = [
     "fit",
     "get_num_threads",
     "load",
+    "log_mean_weight",
     "ot",
+    "resample",
     "set_num_threads",
     "systems",
 ]

@@ -1,10 +1,11 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Self, final
+from typing import Any, Self, TypedDict, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "FeynmanKac",
     "KellerSegel",
     "RawGridPlan",
     "RawPlan",
@@ -13,9 +14,12 @@ __all__ = [
     "emd_batch",
     "emd_matrix",
     "emd_points",
+    "flow_velocity",
     "grid_w2",
     "histogram_w2",
+    "resample",
     "set_default_threads",
+    "torus_points",
     "uniform_ball",
 ]
 
@@ -167,3 +171,53 @@ class KellerSegel:
 def uniform_ball(
     dim: int, n: int, seed: int, *, threads: int | None = None
 ) -> NDArray[np.float64]: ...
+
+class RawGenerations(TypedDict):
+    cloud: NDArray[np.float64]
+    growth: NDArray[np.float64]
+    ess: NDArray[np.float64]
+    ancestors: NDArray[np.int64]
+
+@final
+class FeynmanKac:
+    def __new__(
+        cls,
+        *,
+        flow: Sequence[str],
+        parameters: Sequence[tuple[str, float]],
+        lam: float,
+        kappa: float,
+        steps: int,
+        resampling: str,
+        every: int,
+        ess: float | None,
+    ) -> Self: ...
+    def run(
+        self,
+        source: NDArray[np.float64],
+        periods: int,
+        seed: int,
+        *,
+        threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> RawGenerations: ...
+
+def flow_velocity(
+    flow: Sequence[str],
+    parameters: Sequence[tuple[str, float]],
+    x: NDArray[np.float64],
+    t: float,
+) -> NDArray[np.float64]: ...
+def torus_points(
+    dim: int, n: int, deviation: float | None, seed: int, *, threads: int | None = None
+) -> NDArray[np.float64]: ...
+def resample(
+    weights: NDArray[np.float64],
+    logarithmic: bool,
+    m: int,
+    scheme: str,
+    in_place: bool,
+    seed: int,
+    *,
+    threads: int | None = None,
+) -> NDArray[np.int64]: ...

@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex, TypeVar
 
 from twostep_rs.errors import DtypeError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+T = TypeVar("T")
 
 
 def as_integer(name: str, value: SupportsIndex, *, low: int, high: int | None = None) -> int:
@@ -49,3 +54,24 @@ def as_real(name: str, value: object, *, low: float = -math.inf, strict: bool = 
             expected = f"a finite number {'above' if strict else 'of at least'} {low:g}"
         raise InputError(f"{name}: expected {expected}, got {number}")
     return number
+
+
+def as_choice(name: str, value: T, options: Sequence[object]) -> T:
+    """Take ``value``, which must be one of ``options``.
+
+    Raises:
+        InputError: it is none of them.
+    """
+    if value not in options:
+        raise InputError(f"{name}: expected one of {list(options)}, got {value!r}")
+    return value
+
+
+def as_threads(threads: SupportsIndex | None) -> int | None:
+    """Take ``threads`` as a number of threads; None is the package's default.
+
+    Raises:
+        DtypeError: it is not an integer.
+        InputError: it is below 1.
+    """
+    return None if threads is None else as_integer("threads", threads, low=1)

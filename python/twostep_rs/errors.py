@@ -57,3 +57,7 @@ class ConvergenceError(TwoStepError, RuntimeError):
 
 class StepSizeWarning(UserWarning):
     """A time step is so coarse that the result shows it."""
+
+
+class WrappedWarning(UserWarning):
+    """Points lie outside of the torus and are taken to their places on it."""

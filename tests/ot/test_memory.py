@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import twostep_rs as ts
-from twostep_rs.ot import memory
+from twostep_rs import _memory as memory
 
 
 def huge(*shape):

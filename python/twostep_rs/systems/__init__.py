@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from twostep_rs.systems.cloud import Cloud
+from twostep_rs.systems.flows import FLOWS
+from twostep_rs.systems.generations import Generations
 from twostep_rs.systems.keller_segel import Constants, KellerSegel
+from twostep_rs.systems.kpp import KPP
 from twostep_rs.systems.protocol import Domain, System
 
-__all__ = ["Cloud", "Constants", "Domain", "KellerSegel", "System"]
+__all__ = [
+    "FLOWS",
+    "KPP",
+    "Cloud",
+    "Constants",
+    "Domain",
+    "Generations",
+    "KellerSegel",
+    "System",
+]

@@ -7,11 +7,11 @@ import difflib
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 
 from twostep_rs import _core
 from twostep_rs._arrays import as_points
-from twostep_rs._scalars import as_integer, as_real
+from twostep_rs._scalars import as_choice, as_integer, as_real, as_threads
 from twostep_rs.errors import InputError, ShapeError, StepSizeWarning
 from twostep_rs.systems.cloud import Cloud
 from twostep_rs.systems.protocol import Domain
@@ -95,9 +95,9 @@ class Constants:
             self._set(name, as_real(name, getattr(self, name), low=0.0))
         for name in ("delta", "duration", "dt"):
             self._set(name, as_real(name, getattr(self, name), low=0.0, strict=True))
-        _choose("kernel", self.kernel, Kernel)
-        _choose("integrator", self.integrator, Integrator)
-        _choose("precision", self.precision, Precision)
+        as_choice("kernel", self.kernel, get_args(Kernel))
+        as_choice("integrator", self.integrator, get_args(Integrator))
+        as_choice("precision", self.precision, get_args(Precision))
         if self.substeps != "auto":
             self._set("substeps", as_integer("substeps", self.substeps, low=1))
         if self.dt > self.duration * (1.0 + 1e-9):
@@ -225,9 +225,9 @@ class KellerSegel:
         physics: Physics = "paper",
         **overrides: Unpack[Overrides],
     ) -> None:
-        _choose("dim", as_integer("dim", dim, low=1), Literal[3, 4])
-        _choose("flow", flow, Flow)
-        _choose("physics", physics, Physics)
+        as_choice("dim", as_integer("dim", dim, low=1), (3, 4))
+        as_choice("flow", flow, get_args(Flow))
+        as_choice("physics", physics, get_args(Physics))
         known = [field.name for field in dataclasses.fields(Constants)]
         for name in overrides:
             if name not in known:
@@ -321,7 +321,9 @@ class KellerSegel:
             if n is not None and as_integer("n", n, low=1) != len(points):
                 expected = f"shape ({n}, {self.dim})"
                 raise ShapeError(f"source: expected {expected}, got {points.shape}")
-        target = system.simulate(points, sigma, seed, threads=_threads(threads), progress=progress)
+        target = system.simulate(
+            points, sigma, seed, threads=as_threads(threads), progress=progress
+        )
         return Cloud(source=points, target=target, paired=True)
 
     def drift(
@@ -356,7 +358,7 @@ class KellerSegel:
             sigma,
             chemotaxis=bool(chemotaxis),
             flow=bool(flow),
-            threads=_threads(threads),
+            threads=as_threads(threads),
         )
 
     def _system(self, sigma: float) -> _core.KellerSegel:
@@ -400,17 +402,7 @@ class KellerSegel:
             )
 
 
-def _choose(name: str, value: object, literal: Any) -> None:
-    options = get_args(literal)
-    if value not in options:
-        raise InputError(f"{name}: expected one of {list(options)}, got {value!r}")
-
-
 def _unknown_constant(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"{name}: expected one of the constants {known}, got {name!r}{hint}"
-
-
-def _threads(threads: int | None) -> int | None:
-    return None if threads is None else as_integer("threads", threads, low=1)

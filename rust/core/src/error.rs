@@ -71,6 +71,38 @@ pub enum Error {
         /// The value.
         got: String,
     },
+    /// A text is no expression.
+    #[error("{name}: expected {expected} at position {position} of {text:?}, got {got}")]
+    Syntax {
+        /// Argument.
+        name: &'static str,
+        /// The text.
+        text: String,
+        /// Where it stops making sense, counted in characters from 1.
+        position: usize,
+        /// What could stand there.
+        expected: String,
+        /// What does.
+        got: String,
+    },
+    /// A velocity field is NaN or infinite somewhere, or moves or weighs a particle beyond the
+    /// range of numbers.
+    #[error(
+        "{name}: expected finite values, got {value} in component {component} at x = {point:?}, \
+         t = {time}"
+    )]
+    FieldNotFinite {
+        /// Argument.
+        name: &'static str,
+        /// Component of the field, counted from 1.
+        component: usize,
+        /// Position.
+        point: Vec<f64>,
+        /// Time.
+        time: f64,
+        /// NaN, an infinity, or a number that is too large.
+        value: f64,
+    },
     /// An iteration budget ran out before the solution was optimal.
     #[error("not optimal after {limit} iterations: gap {gap}")]
     IterationLimit {

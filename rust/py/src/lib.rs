@@ -6,7 +6,9 @@ mod arrays;
 mod build;
 mod error;
 mod grid;
+mod kpp;
 mod ot;
+mod resample;
 mod run;
 mod sim;
 
@@ -17,7 +19,11 @@ mod _core {
     #[pymodule_export]
     use crate::grid::{RawGridPlan, grid_w2, histogram_w2};
     #[pymodule_export]
+    use crate::kpp::{Front, flow_velocity, torus_points};
+    #[pymodule_export]
     use crate::ot::{RawPlan, emd_batch, emd_matrix, emd_points};
+    #[pymodule_export]
+    use crate::resample::resample;
     #[pymodule_export]
     use crate::sim::{KellerSegel, uniform_ball};
 }

@@ -1,0 +1,515 @@
+//! Feynman-Kac particles of the KPP front speed.
+//!
+//! Particles on the torus of period `2 pi` follow `dX = (2 kappa lambda e_1 + v(X, t)) dt +
+//! sqrt(2 kappa) dW` by Euler-Maruyama steps. A step from `X` at time `t` multiplies the weight by
+//! `exp(dt lambda v_1(X, t))`; now and then particles are resampled by their weights. The
+//! logarithms of the mean weights add up to the growth, whose mean per period tends to the
+//! principal eigenvalue `mu_0`, and the particles to the law of the forward eigenfunction.
+
+use std::f64::consts::TAU;
+
+use rayon::prelude::*;
+
+use super::expression::Field;
+use super::particles::{TILE, for_each_tile, particle_count, tiles};
+use super::resample::{Births, Draw, Scheme, WeightTile, total};
+use crate::domain::wrap;
+use crate::rng::{Purpose, Stream};
+use crate::simd::{Vectorised, vectorise};
+use crate::{Control, Error, Result};
+
+/// When particles are resampled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Trigger {
+    /// After every so many steps.
+    Every(u32),
+    /// When the effective sample size falls below this part of the particles.
+    EffectiveSize(f64),
+}
+
+/// What [`FeynmanKac::new`] is told.
+#[derive(Debug, Clone)]
+pub struct FeynmanKacSettings {
+    /// The velocity `v`, of period `2 pi` in each coordinate and 1 in time.
+    pub field: Field,
+    /// `lambda`, the decay of the front.
+    pub lambda: f64,
+    /// Diffusivity.
+    pub kappa: f64,
+    /// Steps in a period.
+    pub steps: u32,
+    /// How particles are resampled,
+    pub scheme: Scheme,
+    /// and when.
+    pub trigger: Trigger,
+}
+
+/// The particle system, in `D` dimensions.
+#[derive(Debug, Clone)]
+pub struct FeynmanKac<const D: usize> {
+    settings: FeynmanKacSettings,
+}
+
+/// What a run has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generations<const D: usize> {
+    /// The particles at the end, all of the same weight.
+    pub cloud: Vec<[f64; D]>,
+    /// Growth of the total weight in each period.
+    pub growth: Vec<f64>,
+    /// The smallest effective sample size in each period.
+    pub effective_size: Vec<f64>,
+    /// Particles at the start of each period with descendants at its end.
+    pub ancestors: Vec<u32>,
+}
+
+/// Some particles.
+#[derive(Debug, Clone)]
+#[repr(align(64))]
+struct ParticleTile<const D: usize> {
+    x: [[f64; TILE]; D],
+    log_weights: [f64; TILE],
+    /// Number of the ancestor at the start of the period.
+    roots: [u32; TILE],
+}
+
+/// Sums of the weights since the last resampling and in this period.
+#[derive(Debug, Clone, Copy)]
+struct Account {
+    growth: f64,
+    /// The part of the present weights that is in earlier periods' growth.
+    counted: f64,
+    effective_size: f64,
+}
+
+impl<const D: usize> FeynmanKac<D> {
+    /// The system with these settings, after a check of each.
+    pub fn new(settings: FeynmanKacSettings) -> Result<Self> {
+        let out_of_range = |name, expected, got| {
+            Err(Error::OutOfRange {
+                name,
+                expected,
+                got,
+            })
+        };
+        let FeynmanKacSettings {
+            lambda,
+            kappa,
+            steps,
+            trigger,
+            ..
+        } = settings;
+        if settings.field.dim() != D {
+            return Err(Error::ShapeMismatch {
+                name: "flow",
+                expected: format!("{D} components"),
+                got: settings.field.dim().to_string(),
+            });
+        }
+        if !(kappa.is_finite() && kappa > 0.0) {
+            return out_of_range("kappa", "a positive number", kappa);
+        }
+        if !lambda.is_finite() {
+            return out_of_range("lam", "a finite number", lambda);
+        }
+        if steps == 0 {
+            return out_of_range("steps", "at least 1", 0.0);
+        }
+        match trigger {
+            Trigger::Every(0) => out_of_range("every", "at least 1", 0.0),
+            Trigger::EffectiveSize(part) if !(part > 0.0 && part <= 1.0) => {
+                out_of_range("ess", "above 0 and at most 1", part)
+            }
+            _ => Ok(Self { settings }),
+        }
+    }
+
+    /// Run `periods` from the particles of `source`.
+    pub fn run(
+        &self,
+        source: &[[f64; D]],
+        periods: u32,
+        seed: u64,
+        control: &Control,
+    ) -> Result<Generations<D>> {
+        particle_count("particles", source.len(), 2)?;
+        let steps = u64::from(periods) * u64::from(self.settings.steps);
+        if steps > u64::from(u32::MAX) {
+            return Err(Error::OutOfRange {
+                name: "generations",
+                expected: "at most 2^32 - 1 steps in all",
+                got: steps as f64,
+            });
+        }
+        control.set_total(steps);
+        let mut run = Run::new(self, source, seed);
+        let mut result = Generations {
+            cloud: Vec::new(),
+            growth: Vec::with_capacity(periods as usize),
+            effective_size: Vec::with_capacity(periods as usize),
+            ancestors: Vec::with_capacity(periods as usize),
+        };
+        for period in 0..periods {
+            let account = run.period(period, period + 1 == periods, control)?;
+            result.growth.push(account.growth);
+            result.effective_size.push(account.effective_size);
+            result.ancestors.push(run.ancestors());
+        }
+        result.cloud = run.cloud();
+        Ok(result)
+    }
+}
+
+struct Run<'a, const D: usize> {
+    settings: &'a FeynmanKacSettings,
+    particles: usize,
+    tiles: Vec<ParticleTile<D>>,
+    weights: Vec<WeightTile>,
+    births: Vec<Births>,
+    noise: Stream,
+    resampling: Stream,
+    /// Whether the weights have been used up.
+    fresh: bool,
+    counted: f64,
+}
+
+impl<'a, const D: usize> Run<'a, D> {
+    fn new(system: &'a FeynmanKac<D>, source: &[[f64; D]], seed: u64) -> Self {
+        let settings = &system.settings;
+        let stream = |purpose| {
+            Stream::new(seed, purpose)
+                .fold(settings.kappa.to_bits())
+                .fold(settings.steps.into())
+        };
+        let particles = source.len();
+        Self {
+            settings,
+            particles,
+            tiles: source.chunks(TILE).map(ParticleTile::new).collect(),
+            weights: WeightTile::of(particles),
+            births: Births::of(tiles(particles)),
+            noise: stream(Purpose::Brownian),
+            resampling: stream(Purpose::Resampling),
+            fresh: true,
+            counted: 0.0,
+        }
+    }
+
+    fn period(&mut self, period: u32, last: bool, control: &Control) -> Result<Account> {
+        let steps = self.settings.steps;
+        let mut account = Account {
+            growth: 0.0,
+            counted: self.counted,
+            effective_size: self.particles as f64,
+        };
+        for (index, tile) in self.tiles.iter_mut().enumerate() {
+            for (lane, root) in tile.roots.iter_mut().enumerate() {
+                *root = (index * TILE + lane) as u32;
+            }
+        }
+        for step in 0..steps {
+            let number = period * steps + step;
+            let ends = step + 1 == steps;
+            let due = match self.settings.trigger {
+                Trigger::Every(count) => (number + 1).is_multiple_of(count),
+                Trigger::EffectiveSize(_) => false,
+            };
+            let sums = due || ends || matches!(self.settings.trigger, Trigger::EffectiveSize(_));
+            self.advance(number, f64::from(step) / f64::from(steps), sums, control)?;
+            if sums {
+                self.settle(number, due || (ends && last), ends, &mut account);
+            }
+            control.advance(1);
+        }
+        self.counted = account.counted;
+        Ok(account)
+    }
+
+    /// Weigh and move all particles.
+    fn advance(&mut self, number: u32, time: f64, sums: bool, control: &Control) -> Result<()> {
+        let FeynmanKacSettings {
+            field,
+            lambda,
+            kappa,
+            steps,
+            ..
+        } = self.settings;
+        let dt = 1.0 / f64::from(*steps);
+        let uniforms = field.uniforms(time);
+        let step = Step {
+            field,
+            uniforms: &uniforms,
+            weight_rate: dt * lambda,
+            dt,
+            twist: 2.0 * kappa * lambda,
+            noise_scale: (2.0 * kappa * dt).sqrt(),
+            noise: self.noise,
+            number,
+            fresh: self.fresh,
+            sums,
+        };
+        let particles = self.particles;
+        self.fresh = false;
+        for_each_tile(
+            &mut self.tiles,
+            &mut self.weights,
+            || vec![[0.0; TILE]; field.registers()],
+            |index, tile, weights, registers| {
+                control.check()?;
+                let live = TILE.min(particles - index * TILE);
+                vectorise(Advance {
+                    step: &step,
+                    index,
+                    live,
+                    tile,
+                    weights,
+                    registers,
+                })
+                .map_or(Ok(()), |lost| Err(lost.error(time)))
+            },
+        )
+    }
+
+    /// Add up the weights, and resample where it is `due` or the effective size is too small.
+    fn settle(&mut self, number: u32, due: bool, ends: bool, account: &mut Account) {
+        let total = total(&mut self.weights);
+        let size = total.effective_size();
+        account.effective_size = account.effective_size.min(size);
+        let resamples = match self.settings.trigger {
+            Trigger::EffectiveSize(part) if size < part * self.particles as f64 => true,
+            _ => due,
+        };
+        if !resamples && !ends {
+            return;
+        }
+        let log_mean = total.log_sum() - (self.particles as f64).ln();
+        account.growth += log_mean - account.counted;
+        account.counted = log_mean;
+        if resamples {
+            account.counted = 0.0;
+            self.fresh = true;
+            let draw = Draw {
+                particles: self.particles,
+                offspring: self.particles,
+                stream: self.resampling,
+                step: number,
+            };
+            draw.counts(self.settings.scheme, &mut self.weights, total);
+            self.replace();
+        }
+    }
+
+    /// Put offspring into the places of particles without.
+    fn replace(&mut self) {
+        let particles = self.particles;
+        let find = |index, weights: &mut WeightTile, births: &mut Births| {
+            births.find(weights, index, particles);
+        };
+        let outcome = for_each_tile(
+            &mut self.weights,
+            &mut self.births,
+            || (),
+            |i, w, b, ()| {
+                find(i, w, b);
+                Ok(())
+            },
+        );
+        debug_assert_eq!(outcome, Ok(()));
+        for (free, parent) in Births::pairs(&self.births) {
+            let place = |particle: u32| (particle as usize / TILE, particle as usize % TILE);
+            let ((tile, lane), (from, of)) = (place(free), place(parent));
+            for axis in 0..D {
+                self.tiles[tile].x[axis][lane] = self.tiles[from].x[axis][of];
+            }
+            self.tiles[tile].roots[lane] = self.tiles[from].roots[of];
+        }
+    }
+
+    fn ancestors(&self) -> u32 {
+        let mut has_descendants = vec![false; self.particles];
+        for particle in 0..self.particles {
+            let root = self.tiles[particle / TILE].roots[particle % TILE];
+            has_descendants[root as usize] = true;
+        }
+        has_descendants.iter().map(|&has| u32::from(has)).sum()
+    }
+
+    fn cloud(&self) -> Vec<[f64; D]> {
+        let point = |particle: usize| {
+            let (tile, lane) = (&self.tiles[particle / TILE], particle % TILE);
+            std::array::from_fn(|axis| wrap(tile.x[axis][lane], TAU))
+        };
+        (0..self.particles).into_par_iter().map(point).collect()
+    }
+}
+
+impl<const D: usize> ParticleTile<D> {
+    /// Up to [`TILE`] points; free places are filled with copies of the last, which go unseen.
+    fn new(points: &[[f64; D]]) -> Self {
+        let place = |lane: usize, axis: usize| points[lane.min(points.len() - 1)][axis];
+        Self {
+            x: std::array::from_fn(|axis| std::array::from_fn(|lane| wrap(place(lane, axis), TAU))),
+            log_weights: [0.0; TILE],
+            roots: [0; TILE],
+        }
+    }
+}
+
+/// What is the same for all particles in a step.
+struct Step<'a> {
+    field: &'a Field,
+    uniforms: &'a [f64],
+    weight_rate: f64,
+    dt: f64,
+    twist: f64,
+    noise_scale: f64,
+    noise: Stream,
+    number: u32,
+    fresh: bool,
+    sums: bool,
+}
+
+struct Advance<'a, const D: usize> {
+    step: &'a Step<'a>,
+    index: usize,
+    live: usize,
+    tile: &'a mut ParticleTile<D>,
+    weights: &'a mut WeightTile,
+    registers: &'a mut Vec<[f64; TILE]>,
+}
+
+/// A particle that has no next place.
+struct Lost {
+    component: usize,
+    point: Vec<f64>,
+    value: f64,
+}
+
+impl Lost {
+    fn error(self, time: f64) -> Error {
+        Error::FieldNotFinite {
+            name: "flow",
+            component: self.component + 1,
+            point: self.point,
+            time,
+            value: self.value,
+        }
+    }
+}
+
+impl<const D: usize> Vectorised for Advance<'_, D> {
+    type Output = Option<Lost>;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> Option<Lost> {
+        let Self {
+            step,
+            index,
+            live,
+            tile,
+            weights,
+            registers,
+        } = self;
+        let Step {
+            field,
+            uniforms,
+            dt,
+            ..
+        } = *step;
+        field.evaluate::<FMA, D>(&tile.x, uniforms, registers);
+
+        let along = field.component(0, &tile.x, uniforms, registers);
+        for lane in 0..TILE {
+            let before = if step.fresh {
+                0.0
+            } else {
+                tile.log_weights[lane]
+            };
+            tile.log_weights[lane] = before + step.weight_rate * along.of(lane);
+        }
+
+        // Normal numbers first, then the next places.
+        let mut next = [[0.0; TILE]; D];
+        let mut spare = [0.0; TILE];
+        for (block, pair) in next.chunks_mut(2).enumerate() {
+            let first = (index * TILE) as u32;
+            let (a, b) = pair.split_at_mut(1);
+            let b = b.first_mut().unwrap_or(&mut spare);
+            step.noise
+                .fill_normals::<FMA, TILE>(first, step.number, block as u32, [&mut a[0], b]);
+        }
+        let mut finite = [0.0; 8];
+        for axis in 0..D {
+            let velocity = field.component(axis, &tile.x, uniforms, registers);
+            let twist = if axis == 0 { step.twist } else { 0.0 };
+            for lane in 0..TILE {
+                let drift = dt * (velocity.of(lane) + twist);
+                let place = tile.x[axis][lane] + drift + step.noise_scale * next[axis][lane];
+                next[axis][lane] = place - TAU * (place / TAU).floor();
+            }
+            for lane in 0..TILE {
+                finite[lane % 8] += next[axis][lane] * 0.0;
+            }
+        }
+        for lane in 0..TILE {
+            finite[lane % 8] += tile.log_weights[lane] * 0.0;
+        }
+        if finite.iter().any(|zero| zero.is_nan()) {
+            let lost = (0..live).find(|&lane| {
+                !tile.log_weights[lane].is_finite() || next.iter().any(|x| !x[lane].is_finite())
+            });
+            if let Some(lane) = lost {
+                let velocity = |axis| field.component(axis, &tile.x, uniforms, registers).of(lane);
+                let bad = |axis: &usize| !velocity(*axis).is_finite();
+                let component = (0..D).find(bad).unwrap_or(0);
+                return Some(Lost {
+                    component,
+                    point: tile.x.iter().map(|x| x[lane]).collect(),
+                    value: velocity(component),
+                });
+            }
+        }
+        tile.x = next;
+        if step.sums {
+            weights.set_exponentials::<FMA>(&tile.log_weights[..live]);
+        }
+        None
+    }
+}
+
+/// `n` independent points, uniform on the torus of period `2 pi`.
+pub fn uniform_torus<const D: usize>(n: usize, seed: u64) -> Result<Vec<[f64; D]>> {
+    on_torus(n, seed, |stream, particle, block| {
+        stream.uniforms(particle, 0, block).map(|u| TAU * u)
+    })
+}
+
+/// `n` independent points of the normal law around the centre of `[0, 2 pi]^D` with this
+/// `deviation`, wrapped around the torus.
+pub fn gaussian_torus<const D: usize>(
+    n: usize,
+    deviation: f64,
+    seed: u64,
+) -> Result<Vec<[f64; D]>> {
+    on_torus(n, seed, |stream, particle, block| {
+        let normals = stream.normals(particle, 0, block);
+        normals.map(|normal| TAU / 2.0 + deviation * normal)
+    })
+}
+
+fn on_torus<const D: usize>(
+    n: usize,
+    seed: u64,
+    pair: impl Fn(Stream, u32, u32) -> [f64; 2] + Sync,
+) -> Result<Vec<[f64; D]>> {
+    particle_count("n", n, 1)?;
+    let stream = Stream::new(seed, Purpose::Prior);
+    let point = |particle: usize| {
+        let mut point = [0.0; D];
+        for (block, part) in point.chunks_mut(2).enumerate() {
+            part.copy_from_slice(&pair(stream, particle as u32, block as u32)[..part.len()]);
+        }
+        point.map(|x| wrap(x, TAU))
+    };
+    Ok((0..n).into_par_iter().map(point).collect())
+}
