@@ -139,6 +139,26 @@ pub(crate) fn exp<const FMA: bool>(x: f64) -> f64 {
 /// The natural logarithm of `x`.
 #[inline(always)]
 pub(crate) fn log<const FMA: bool>(x: f64) -> f64 {
+    const SUBNORMAL: f64 = 18_014_398_509_481_984.0; // 2^54
+    let tiny = x < f64::MIN_POSITIVE;
+    let normal = log_of_normal::<FMA>(if tiny { x * SUBNORMAL } else { x });
+    let value = if tiny {
+        normal - 54.0 * std::f64::consts::LN_2
+    } else {
+        normal
+    };
+    let value = if x > 0.0 && x < f64::INFINITY {
+        value
+    } else {
+        x
+    };
+    let value = if x < 0.0 { f64::NAN } else { value };
+    if x == 0.0 { f64::NEG_INFINITY } else { value }
+}
+
+/// The natural logarithm of a normal positive number.
+#[inline(always)]
+pub(crate) fn log_of_normal<const FMA: bool>(x: f64) -> f64 {
     const LN2: [f64; 2] = [
         f64::from_bits(0x3FE6_2E42_FEE0_0000),
         f64::from_bits(0x3DEA_39EF_3579_3C76),
@@ -153,29 +173,19 @@ pub(crate) fn log<const FMA: bool>(x: f64) -> f64 {
         6.666_666_666_666_735e-1,
     ];
     const ROOT_HALF: u64 = 0x3FE6_A09E_667F_3BCD;
-    const SUBNORMAL: f64 = 18_014_398_509_481_984.0; // 2^54
     const TWO_52: u64 = 0x4330_0000_0000_0000;
-    let tiny = x < f64::MIN_POSITIVE;
-    let bits = (if tiny { x * SUBNORMAL } else { x }).to_bits();
+    let bits = x.to_bits();
     // x = 2^(e - 1023) m with m from sqrt(1/2) to sqrt(2)
     let e = bits.wrapping_add((1023 << 52) - ROOT_HALF) >> 52;
     let m = f64::from_bits(bits.wrapping_sub(e << 52).wrapping_add(1023 << 52));
-    let bias = if tiny { 1077.0 } else { 1023.0 };
-    let exponent = f64::from_bits(e | TWO_52) - f64::from_bits(TWO_52) - bias;
+    let exponent = f64::from_bits(e | TWO_52) - (f64::from_bits(TWO_52) + 1023.0);
 
     let f = m - 1.0;
     let s = f / (2.0 + f);
     let z = s * s;
     let half = 0.5 * f * f;
     let tail = mul_add::<FMA>(s, half + z * horner::<FMA, 7>(z, SERIES), exponent * LN2[1]);
-    let value = mul_add::<FMA>(exponent, LN2[0], f - (half - tail));
-    let value = if x > 0.0 && x < f64::INFINITY {
-        value
-    } else {
-        x
-    };
-    let value = if x < 0.0 { f64::NAN } else { value };
-    if x == 0.0 { f64::NEG_INFINITY } else { value }
+    mul_add::<FMA>(exponent, LN2[0], f - (half - tail))
 }
 
 #[cfg(test)]

@@ -171,7 +171,7 @@ impl Stream {
     ) {
         self.fill_uniforms(first, step, block, [&mut *a, &mut *b]);
         for lane in 0..N {
-            let radius = (-2.0 * math::log::<FMA>(1.0 - a[lane])).sqrt();
+            let radius = (-2.0 * math::log_of_normal::<FMA>(1.0 - a[lane])).sqrt();
             let [sine, cosine] = math::sin_cos_turns::<FMA>(b[lane]);
             a[lane] = radius * cosine;
             b[lane] = radius * sine;

@@ -1,9 +1,9 @@
 //! Resampling.
 
-use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1};
+use numpy::{PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use twostep_core::sim::{self, Order, Scheme, Weights};
-use twostep_core::{Error, Result, pool};
+use twostep_core::{Result, pool};
 
 use crate::arrays::vector;
 use crate::error::to_python;
@@ -48,7 +48,7 @@ pub(crate) fn resample<'py>(
         };
         sim::resample(weights, m, scheme, order, seed)
     };
-    let size = weights.len()?.max(m);
+    let size = weights.as_array().len().max(m);
     let ancestors = match weights.as_slice() {
         Ok(values) if size <= TINY => draw(values).map_err(|error| to_python(&error))?,
         Ok(values) if size <= SMALL => pool::pool(threads)

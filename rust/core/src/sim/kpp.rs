@@ -6,13 +6,18 @@
 //! logarithms of the mean weights add up to the growth, whose mean per period tends to the
 //! principal eigenvalue `mu_0`, and the particles to the law of the forward eigenfunction.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are not compiled for the instruction set"
+)]
+
 use std::f64::consts::TAU;
 
 use rayon::prelude::*;
 
 use super::expression::Field;
-use super::particles::{TILE, for_each_tile, particle_count, tiles};
-use super::resample::{Births, Draw, Scheme, WeightTile, total};
+use super::particles::{TILE, for_each_tile, particle_count, tiles, try_for_each_tile};
+use super::resample::{Births, Counts, Draw, Scheme, TileSum, total};
 use crate::domain::wrap;
 use crate::rng::{Purpose, Stream};
 use crate::simd::{Vectorised, vectorise};
@@ -69,6 +74,8 @@ pub struct Generations<const D: usize> {
 struct ParticleTile<const D: usize> {
     x: [[f64; TILE]; D],
     log_weights: [f64; TILE],
+    /// Weights in the unit of the sum of the tile.
+    weights: [f64; TILE],
     /// Number of the ancestor at the start of the period.
     roots: [u32; TILE],
 }
@@ -164,7 +171,8 @@ struct Run<'a, const D: usize> {
     settings: &'a FeynmanKacSettings,
     particles: usize,
     tiles: Vec<ParticleTile<D>>,
-    weights: Vec<WeightTile>,
+    sums: Vec<TileSum>,
+    counts: Vec<Counts>,
     births: Vec<Births>,
     noise: Stream,
     resampling: Stream,
@@ -186,7 +194,8 @@ impl<'a, const D: usize> Run<'a, D> {
             settings,
             particles,
             tiles: source.chunks(TILE).map(ParticleTile::new).collect(),
-            weights: WeightTile::of(particles),
+            sums: vec![TileSum::ZERO; tiles(particles)],
+            counts: vec![[0; TILE]; tiles(particles)],
             births: Births::of(tiles(particles)),
             noise: stream(Purpose::Brownian),
             resampling: stream(Purpose::Resampling),
@@ -250,11 +259,11 @@ impl<'a, const D: usize> Run<'a, D> {
         };
         let particles = self.particles;
         self.fresh = false;
-        for_each_tile(
+        try_for_each_tile(
             &mut self.tiles,
-            &mut self.weights,
+            &mut self.sums,
             || vec![[0.0; TILE]; field.registers()],
-            |index, tile, weights, registers| {
+            |index, tile, sum, registers| {
                 control.check()?;
                 let live = TILE.min(particles - index * TILE);
                 vectorise(Advance {
@@ -262,7 +271,7 @@ impl<'a, const D: usize> Run<'a, D> {
                     index,
                     live,
                     tile,
-                    weights,
+                    sum,
                     registers,
                 })
                 .map_or(Ok(()), |lost| Err(lost.error(time)))
@@ -272,7 +281,7 @@ impl<'a, const D: usize> Run<'a, D> {
 
     /// Add up the weights, and resample where it is `due` or the effective size is too small.
     fn settle(&mut self, number: u32, due: bool, ends: bool, account: &mut Account) {
-        let total = total(&mut self.weights);
+        let total = total(&mut self.sums);
         let size = total.effective_size();
         account.effective_size = account.effective_size.min(size);
         let resamples = match self.settings.trigger {
@@ -288,13 +297,17 @@ impl<'a, const D: usize> Run<'a, D> {
         if resamples {
             account.counted = 0.0;
             self.fresh = true;
+            let tiles = &self.tiles;
             let draw = Draw {
+                source: &|index, weights| *weights = tiles[index].weights,
+                total,
+                largest: 1.0,
                 particles: self.particles,
                 offspring: self.particles,
                 stream: self.resampling,
                 step: number,
             };
-            draw.counts(self.settings.scheme, &mut self.weights, total);
+            draw.counts(self.settings.scheme, &mut self.sums, &mut self.counts);
             self.replace();
         }
     }
@@ -302,19 +315,12 @@ impl<'a, const D: usize> Run<'a, D> {
     /// Put offspring into the places of particles without.
     fn replace(&mut self) {
         let particles = self.particles;
-        let find = |index, weights: &mut WeightTile, births: &mut Births| {
-            births.find(weights, index, particles);
-        };
-        let outcome = for_each_tile(
-            &mut self.weights,
+        for_each_tile(
+            &mut self.counts,
             &mut self.births,
             || (),
-            |i, w, b, ()| {
-                find(i, w, b);
-                Ok(())
-            },
+            |index, counts, births, ()| births.find(counts, index, particles),
         );
-        debug_assert_eq!(outcome, Ok(()));
         for (free, parent) in Births::pairs(&self.births) {
             let place = |particle: u32| (particle as usize / TILE, particle as usize % TILE);
             let ((tile, lane), (from, of)) = (place(free), place(parent));
@@ -350,6 +356,7 @@ impl<const D: usize> ParticleTile<D> {
         Self {
             x: std::array::from_fn(|axis| std::array::from_fn(|lane| wrap(place(lane, axis), TAU))),
             log_weights: [0.0; TILE],
+            weights: [0.0; TILE],
             roots: [0; TILE],
         }
     }
@@ -374,7 +381,7 @@ struct Advance<'a, const D: usize> {
     index: usize,
     live: usize,
     tile: &'a mut ParticleTile<D>,
-    weights: &'a mut WeightTile,
+    sum: &'a mut TileSum,
     registers: &'a mut Vec<[f64; TILE]>,
 }
 
@@ -407,7 +414,7 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             index,
             live,
             tile,
-            weights,
+            sum,
             registers,
         } = self;
         let Step {
@@ -445,15 +452,11 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             for lane in 0..TILE {
                 let drift = dt * (velocity.of(lane) + twist);
                 let place = tile.x[axis][lane] + drift + step.noise_scale * next[axis][lane];
-                next[axis][lane] = place - TAU * (place / TAU).floor();
+                next[axis][lane] = place - TAU * (place * (1.0 / TAU)).floor();
             }
-            for lane in 0..TILE {
-                finite[lane % 8] += next[axis][lane] * 0.0;
-            }
+            add_zeros(&next[axis], &mut finite);
         }
-        for lane in 0..TILE {
-            finite[lane % 8] += tile.log_weights[lane] * 0.0;
-        }
+        add_zeros(&tile.log_weights, &mut finite);
         if finite.iter().any(|zero| zero.is_nan()) {
             let lost = (0..live).find(|&lane| {
                 !tile.log_weights[lane].is_finite() || next.iter().any(|x| !x[lane].is_finite())
@@ -471,9 +474,19 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
         }
         tile.x = next;
         if step.sums {
-            weights.set_exponentials::<FMA>(&tile.log_weights[..live]);
+            *sum = TileSum::of_exponentials::<FMA>(&tile.log_weights[..live], &mut tile.weights);
         }
         None
+    }
+}
+
+/// Add zero for every finite one of `values`, and NaN for the others.
+#[inline(always)]
+fn add_zeros(values: &[f64; TILE], zeros: &mut [f64; 8]) {
+    for values in values.as_chunks::<8>().0 {
+        for (zero, value) in zeros.iter_mut().zip(values) {
+            *zero += value * 0.0;
+        }
     }
 }
 
@@ -512,4 +525,150 @@ fn on_torus<const D: usize>(
         point.map(|x| wrap(x, TAU))
     };
     Ok((0..n).into_par_iter().map(point).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool;
+
+    fn system(flow: [&str; 2], trigger: Trigger, scheme: Scheme) -> FeynmanKac<2> {
+        FeynmanKac::new(FeynmanKacSettings {
+            field: Field::parse("flow", &flow, &[]).expect("a flow"),
+            lambda: 2.0,
+            kappa: 0.25,
+            steps: 16,
+            scheme,
+            trigger,
+        })
+        .expect("a system")
+    }
+
+    const CELLS: [&str; 2] = ["-cos(y) - sin(2*pi*t)*sin(x)", "cos(x)"];
+
+    #[test]
+    fn a_constant_flow_has_its_growth_exactly() {
+        let source = uniform_torus(1000, 0).expect("points");
+        for trigger in [
+            Trigger::Every(1),
+            Trigger::Every(7),
+            Trigger::EffectiveSize(0.5),
+        ] {
+            let run = system(["0.75", "-0.5"], trigger, Scheme::Systematic)
+                .run(&source, 5, 0, &Control::new())
+                .expect("a run");
+            assert!(run.growth.iter().all(|growth| (growth - 1.5).abs() < 1e-12));
+            assert!(
+                run.effective_size
+                    .iter()
+                    .all(|size| (size - 1000.0).abs() < 1e-6)
+            );
+            // Equal weights leave every particle where it is.
+            assert_eq!(run.ancestors, [1000; 5]);
+        }
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let source = uniform_torus(9001, 0).expect("points");
+        for (trigger, scheme) in [
+            (Trigger::Every(1), Scheme::Systematic),
+            (Trigger::Every(3), Scheme::Multinomial),
+            (Trigger::EffectiveSize(0.99), Scheme::Ssp),
+        ] {
+            let system = system(CELLS, trigger, scheme);
+            let run = |threads| {
+                let pool = pool::pool(Some(threads)).expect("a pool");
+                pool.install(|| system.run(&source, 3, 1, &Control::new()).expect("a run"))
+            };
+            let one = run(1);
+            assert!(run(2) == one && run(7) == one, "{trigger:?}");
+        }
+    }
+
+    /// All steps written out, particle by particle, with the standard library's functions.
+    #[test]
+    fn a_period_without_resampling_is_the_written_one() {
+        let (n, steps, lambda, kappa) = (300, 16, 2.0f64, 0.25f64);
+        let source: Vec<[f64; 2]> = uniform_torus(n, 3).expect("points");
+        // Without resampling before the end there are n weights to compare with.
+        let run = system(CELLS, Trigger::Every(1000), Scheme::Systematic)
+            .run(&source, 1, 5, &Control::new())
+            .expect("a run");
+        let noise = Stream::new(5, Purpose::Brownian)
+            .fold(kappa.to_bits())
+            .fold(steps);
+        let dt = 1.0 / steps as f64;
+        let mut mean = 0.0;
+        for (particle, point) in source.iter().enumerate() {
+            let [mut x, mut y] = *point;
+            let mut log_weight = 0.0;
+            for step in 0..steps {
+                let t = step as f64 * dt;
+                let v = [-y.cos() - (TAU * t).sin() * x.sin(), x.cos()];
+                let [a, b] = noise.normals(particle as u32, step as u32, 0);
+                log_weight += dt * lambda * v[0];
+                x += dt * (2.0 * kappa * lambda + v[0]) + (2.0 * kappa * dt).sqrt() * a;
+                y += dt * v[1] + (2.0 * kappa * dt).sqrt() * b;
+            }
+            mean += log_weight.exp() / n as f64;
+            let place = [wrap(x, TAU), wrap(y, TAU)];
+            let near = |q: &&[f64; 2]| (0..2).all(|axis| (q[axis] - place[axis]).abs() < 1e-12);
+            // A particle is at its place unless resampling has put another one there.
+            assert!(near(&&run.cloud[particle]) || !run.cloud.iter().any(|q| near(&q)));
+        }
+        assert!((run.growth[0] - mean.ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_flow_that_is_nowhere_is_an_error_that_says_where() {
+        let source = uniform_torus(1000, 0).expect("points");
+        let flow = ["1", "log(1.5 + sin(x))*sqrt(cos(2*pi*t) + 0.5)"];
+        let error = system(flow, Trigger::Every(1), Scheme::Systematic)
+            .run(&source, 1, 0, &Control::new())
+            .expect_err("no number");
+        match error {
+            Error::FieldNotFinite {
+                component,
+                time,
+                value,
+                ..
+            } => {
+                assert_eq!(component, 2);
+                assert!(value.is_nan() && time == 0.375, "{time}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_run_can_be_cancelled() {
+        let control = Control::new();
+        control.cancel();
+        let source = uniform_torus(1000, 0).expect("points");
+        let run = system(CELLS, Trigger::Every(1), Scheme::Systematic).run(&source, 1, 0, &control);
+        assert_eq!(run, Err(Error::Cancelled));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let settings = system(CELLS, Trigger::Every(1), Scheme::Systematic).settings;
+        let refused = |change: fn(&mut FeynmanKacSettings)| {
+            let mut settings = settings.clone();
+            change(&mut settings);
+            FeynmanKac::<2>::new(settings).is_err()
+        };
+        assert!(refused(|settings| settings.kappa = 0.0));
+        assert!(refused(|settings| settings.kappa = f64::NAN));
+        assert!(refused(|settings| settings.lambda = f64::INFINITY));
+        assert!(refused(|settings| settings.steps = 0));
+        assert!(refused(|settings| settings.trigger = Trigger::Every(0)));
+        assert!(refused(
+            |settings| settings.trigger = Trigger::EffectiveSize(1.5)
+        ));
+        assert!(FeynmanKac::<3>::new(settings.clone()).is_err());
+        let system = FeynmanKac::<2>::new(settings).expect("a system");
+        let one = uniform_torus(1, 0).expect("a point");
+        assert!(system.run(&one, 1, 0, &Control::new()).is_err());
+    }
 }

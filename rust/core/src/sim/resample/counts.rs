@@ -1,16 +1,31 @@
-//! Numbers of offspring by systematic, stratified and killing resampling, and the choice of all.
+//! One drawing of numbers of offspring.
 
-use super::multinomial::multinomial;
+#![allow(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are not compiled for the instruction set"
+)]
+
+use super::Scheme;
+use super::multinomial::{add_multinomial, multinomial};
 use super::ssp::ssp;
-use super::weights::{Total, WeightTile, total};
-use super::{Scheme, for_each};
+use super::strata::strata;
+use super::weights::{Row, Source, TileSum, Total, total};
 use crate::rng::Stream;
-use crate::sim::particles::TILE;
+use crate::sim::particles::{TILE, for_each_tile};
 use crate::simd::{Vectorised, vectorise};
 
-/// One drawing of offspring.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Draw {
+/// Numbers of offspring of the particles of a tile.
+pub(crate) type Counts = [u32; TILE];
+
+/// One drawing.
+#[derive(Clone, Copy)]
+pub(crate) struct Draw<'a> {
+    /// The weights.
+    pub(crate) source: Source<'a>,
+    /// Their sum.
+    pub(crate) total: Total,
+    /// The largest weight, in the unit of the sums.
+    pub(crate) largest: f64,
     /// How many particles there are.
     pub(crate) particles: usize,
     /// How many there will be.
@@ -21,141 +36,150 @@ pub(crate) struct Draw {
     pub(crate) step: u32,
 }
 
-impl Draw {
-    /// Write the numbers of offspring into `tiles`, whose sums are `total`.
-    ///
-    /// Weights and sums are used up by residual resampling.
-    pub(crate) fn counts(self, scheme: Scheme, tiles: &mut [WeightTile], total: Total) {
+impl Draw<'_> {
+    /// Write the numbers of offspring.
+    pub(crate) fn counts(self, scheme: Scheme, sums: &mut [TileSum], counts: &mut [Counts]) {
         match scheme {
-            Scheme::Systematic => {
-                let [u, _] = self.stream.uniforms(0, self.step, 0);
-                for_each(tiles, |_, tile| {
-                    vectorise(Strata {
-                        tile,
-                        total,
-                        draw: self,
-                        place: Some(u),
-                    })
-                });
-            }
-            Scheme::Stratified => {
-                for_each(tiles, |_, tile| {
-                    vectorise(Strata {
-                        tile,
-                        total,
-                        draw: self,
-                        place: None,
-                    })
-                });
-            }
-            Scheme::Multinomial => {
-                for_each(tiles, |_, tile| tile.counts.fill(0));
-                multinomial(self, tiles, total);
-            }
-            Scheme::Residual => self.residual(tiles, total),
-            Scheme::Ssp => ssp(self, tiles, total),
-            Scheme::Killing => self.killing(tiles, total),
+            Scheme::Systematic | Scheme::Stratified => strata(self, scheme, sums, counts),
+            Scheme::Multinomial => multinomial(self, sums, counts),
+            Scheme::Residual => self.residual(sums, counts),
+            Scheme::Ssp => ssp(self, sums, counts),
+            Scheme::Killing => self.killing(sums, counts),
         }
     }
 
-    fn residual(self, tiles: &mut [WeightTile], sum: Total) {
-        let rate = self.offspring as f64 / sum.sum;
-        for_each(tiles, |_, tile| {
-            let rate = rate * tile.scale;
-            for lane in 0..TILE {
-                let expected = tile.weights[lane] * rate;
-                tile.counts[lane] = expected as u32;
-                tile.weights[lane] = expected - expected.floor();
-            }
-            tile.log_unit = 0.0;
-            tile.add_up();
-        });
-        let settled: usize = tiles.iter().map(WeightTile::offspring).sum();
+    /// Expected offspring per unit of weight, sums over tiles being in such units.
+    pub(super) fn rate(self) -> f64 {
+        self.offspring as f64 / self.total.sum
+    }
+
+    fn residual(self, sums: &[TileSum], counts: &mut [Counts]) {
+        let rates: Vec<f64> = sums.iter().map(|sum| sum.scale * self.rate()).collect();
+        let fractions = |index: usize, weights: &mut Row| {
+            (self.source)(index, weights);
+            vectorise(Split {
+                weights,
+                rate: rates[index],
+                floors: None,
+            });
+        };
+        let mut remaining = vec![TileSum::ZERO; sums.len()];
+        for_each_tile(
+            counts,
+            &mut remaining,
+            || [0.0; TILE],
+            |index, counts, sum, weights| {
+                (self.source)(index, weights);
+                *sum = vectorise(Split {
+                    weights,
+                    rate: rates[index],
+                    floors: Some(counts),
+                });
+            },
+        );
         // The floors add up to at most m, since they are whole numbers and their arguments add up
         // to m but for rounding.
-        let rest = self.offspring - settled;
+        let rest = self.offspring - offspring(counts);
         if rest > 0 {
-            let remaining = total(tiles);
-            let draw = Self {
+            let draw = Draw {
+                source: &fractions,
+                total: total(&mut remaining),
                 offspring: rest,
                 ..self
             };
-            multinomial(draw, tiles, remaining);
+            add_multinomial(draw, &mut remaining, counts);
         }
     }
 
-    fn killing(self, tiles: &mut [WeightTile], total: Total) {
-        for_each(tiles, |index, tile| {
-            vectorise(Survivors {
-                index,
-                tile,
-                draw: self,
-            })
-        });
-        let survivors: usize = tiles.iter().map(WeightTile::offspring).sum();
+    fn killing(self, sums: &mut [TileSum], counts: &mut [Counts]) {
+        for_each_tile(
+            sums,
+            counts,
+            || [0.0; TILE],
+            |index, sum, counts, weights| {
+                (self.source)(index, weights);
+                vectorise(Survivors {
+                    index,
+                    weights,
+                    scale: sum.scale / self.largest,
+                    counts,
+                    draw: self,
+                });
+            },
+        );
         let draw = Self {
-            offspring: self.offspring - survivors,
+            offspring: self.offspring - offspring(counts),
             stream: self.stream.fold(1),
             ..self
         };
         if draw.offspring > 0 {
-            multinomial(draw, tiles, total);
+            add_multinomial(draw, sums, counts);
         }
+    }
+
+    /// One uniform number for every place of tile `index`.
+    #[inline(always)]
+    pub(super) fn uniforms(self, index: usize) -> Row {
+        const HALF: usize = TILE / 2;
+        let [mut u, mut v] = [[0.0; HALF]; 2];
+        let first = (index * HALF) as u32;
+        self.stream
+            .fill_uniforms(first, self.step, 0, [&mut u, &mut v]);
+        let mut uniforms = [0.0; TILE];
+        uniforms[..HALF].copy_from_slice(&u);
+        uniforms[HALF..].copy_from_slice(&v);
+        uniforms
     }
 }
 
-/// Points at one place of each of `m` equal strata, or at a place of its own in each.
-struct Strata<'a> {
-    tile: &'a mut WeightTile,
-    total: Total,
-    draw: Draw,
-    place: Option<f64>,
+/// Offspring of all particles.
+pub(super) fn offspring(counts: &[Counts]) -> usize {
+    counts.iter().map(of_tile).sum()
 }
 
-impl Strata<'_> {
-    /// Points up to the scaled sum `sum` of weights.
-    #[inline(always)]
-    fn points(&self, sum: f64) -> f64 {
-        let m = self.draw.offspring as f64;
-        let position = sum * (m / self.total.sum);
-        let stratum = position.floor();
-        let place = match self.place {
-            Some(place) => place,
-            None => self.draw.stream.uniform_in_lanes(stratum, self.draw.step),
-        };
-        let points = if position - stratum > place {
-            stratum + 1.0
-        } else {
-            stratum
-        };
-        // Rounding must not lose the last one.
-        if sum >= self.total.sum { m } else { points }
-    }
+/// Offspring of the particles of a tile.
+pub(super) fn of_tile(counts: &Counts) -> usize {
+    counts.iter().map(|&count| count as usize).sum()
 }
 
-impl Vectorised for Strata<'_> {
-    type Output = ();
+/// A whole number from 0 to 2^32 - 1, in a way that vectorises.
+#[inline(always)]
+pub(super) fn whole(number: f64) -> u32 {
+    (number + 4_503_599_627_370_496.0).to_bits() as u32
+}
+
+/// Expected offspring, cut into whole numbers and fractions, which replace the weights.
+pub(super) struct Split<'a> {
+    pub(super) weights: &'a mut Row,
+    pub(super) rate: f64,
+    pub(super) floors: Option<&'a mut Counts>,
+}
+
+impl Vectorised for Split<'_> {
+    type Output = TileSum;
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        let [before, scale] = [self.tile.before, self.tile.scale];
-        let mut points = [0.0; TILE];
-        for lane in 0..TILE {
-            points[lane] = self.points(before + self.tile.sums[lane] * scale);
+    fn run<const FMA: bool>(self) -> TileSum {
+        if let Some(floors) = self.floors {
+            for (floor, weight) in floors.iter_mut().zip(&*self.weights) {
+                *floor = whole((weight * self.rate).floor());
+            }
         }
-        let mut previous = self.points(before);
-        for lane in 0..TILE {
-            self.tile.counts[lane] = whole(points[lane] - previous);
-            previous = points[lane];
+        for weight in &mut *self.weights {
+            let expected = *weight * self.rate;
+            *weight = expected - expected.floor();
         }
+        TileSum::of(self.weights)
     }
 }
 
 /// Every particle of a tile survives with probability weight over largest weight.
 struct Survivors<'a> {
     index: usize,
-    tile: &'a mut WeightTile,
-    draw: Draw,
+    weights: &'a Row,
+    scale: f64,
+    counts: &'a mut Counts,
+    draw: Draw<'a>,
 }
 
 impl Vectorised for Survivors<'_> {
@@ -163,30 +187,9 @@ impl Vectorised for Survivors<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let mut uniforms = [0.0; TILE];
-        self.draw.uniforms(self.index, &mut uniforms);
+        let uniforms = self.draw.uniforms(self.index);
         for lane in 0..TILE {
-            let survives = uniforms[lane] < self.tile.weights[lane] * self.tile.scale;
-            self.tile.counts[lane] = u32::from(survives);
+            self.counts[lane] = u32::from(uniforms[lane] < self.weights[lane] * self.scale);
         }
     }
-}
-
-impl Draw {
-    /// One uniform number for every place of tile `index`.
-    #[inline(always)]
-    pub(super) fn uniforms(self, index: usize, uniforms: &mut [f64; TILE]) {
-        const HALF: usize = TILE / 2;
-        let (u, v) = uniforms.split_at_mut(HALF);
-        let (u, v) = (u.as_chunks_mut::<HALF>().0, v.as_chunks_mut::<HALF>().0);
-        let first = (index * HALF) as u32;
-        self.stream
-            .fill_uniforms(first, self.step, 0, [&mut u[0], &mut v[0]]);
-    }
-}
-
-/// A whole number from 0 to 2^32 - 1, in a way that vectorises.
-#[inline(always)]
-pub(super) fn whole(number: f64) -> u32 {
-    (number + 4_503_599_627_370_496.0).to_bits() as u32
 }

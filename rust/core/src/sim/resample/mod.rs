@@ -5,17 +5,22 @@
 //! "Negative association, ordering and convergence of resampling methods", Annals of Statistics
 //! 47 (2019); Chopin and Papaspiliopoulos, "An Introduction to Sequential Monte Carlo" (2020).
 
+mod births;
 mod counts;
 mod multinomial;
 mod ssp;
+mod strata;
 mod weights;
 
-pub(super) use self::counts::Draw;
-pub(super) use self::weights::{WeightTile, total};
-use super::particles::{TILE, for_each, particle_count};
+pub(super) use self::births::Births;
+pub(super) use self::counts::{Counts, Draw};
+use self::strata::Points;
+use self::weights::Row;
+pub(super) use self::weights::{TileSum, total};
+use super::particles::{TILE, for_each_tile, particle_count, tiles};
 use crate::rng::{Purpose, Stream};
 use crate::simd::{Vectorised, vectorise};
-use crate::{Error, Result};
+use crate::{Error, Result, math};
 
 /// How offspring are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,57 +111,101 @@ pub fn resample(
             got: m.to_string(),
         });
     }
-    let mut tiles = WeightTile::of(values.len());
-    fill(&mut tiles, weights)?;
-    let total = total(&mut tiles);
+    let (scale, largest) = match weights {
+        Weights::Plain(values) => {
+            let largest = largest_weight(values)?;
+            let scale = inverse_power_of_two(largest);
+            (scale, largest * scale)
+        }
+        Weights::Logarithmic(values) => (largest_log_weight(values)?, 1.0),
+    };
+    let load = |index: usize, row: &mut Row| {
+        vectorise(Load {
+            weights,
+            scale,
+            index,
+            row,
+        });
+    };
+    let mut sums = vec![TileSum::ZERO; tiles(values.len())];
+    let mut nothing = vec![(); sums.len()];
+    for_each_tile(
+        &mut sums,
+        &mut nothing,
+        || [0.0; TILE],
+        |index, sum, (), row| {
+            load(index, row);
+            *sum = vectorise(Sum(row));
+        },
+    );
     let draw = Draw {
+        source: &load,
+        total: total(&mut sums),
+        largest,
         particles: values.len(),
         offspring: m,
         stream: Stream::new(seed, Purpose::Resampling),
         step: 0,
     };
-    draw.counts(scheme, &mut tiles, total);
+    if order == Order::Sorted && matches!(scheme, Scheme::Systematic | Scheme::Stratified) {
+        return Ok(sorted_by_strata(draw, scheme, &mut sums));
+    }
+    let mut counts = vec![[0; TILE]; sums.len()];
+    draw.counts(scheme, &mut sums, &mut counts);
     Ok(match order {
-        Order::Sorted => sorted(&tiles, m),
-        Order::InPlace => in_place(&tiles, m),
+        Order::Sorted => sorted(&mut counts, m),
+        Order::InPlace => in_place(&counts, m),
     })
 }
 
-fn fill(tiles: &mut [WeightTile], weights: Weights<'_>) -> Result<()> {
-    let largest = match weights {
-        Weights::Plain(values) => largest_weight(values)?,
-        Weights::Logarithmic(values) => {
-            largest_log_weight(values)?;
-            1.0
-        }
-    };
-    for_each(tiles, |index, tile| {
-        let chunk = |values: &'_ [f64]| {
-            let end = values.len().min((index + 1) * TILE);
-            index * TILE..end
-        };
-        vectorise(match weights {
-            Weights::Plain(values) => SetWeights::Plain(tile, &values[chunk(values)], largest),
-            Weights::Logarithmic(values) => SetWeights::Logarithmic(tile, &values[chunk(values)]),
-        });
-    });
-    Ok(())
+/// A power of two that brings `x` near 1: products with it are exact, unless they are tiny beside
+/// `x`.
+fn inverse_power_of_two(x: f64) -> f64 {
+    let exponent = (x.to_bits() >> 52).clamp(1, 2045);
+    f64::from_bits((2046 - exponent) << 52)
 }
 
-enum SetWeights<'a> {
-    Plain(&'a mut WeightTile, &'a [f64], f64),
-    Logarithmic(&'a mut WeightTile, &'a [f64]),
+/// Writes the weights of a tile times `scale`, or the exponentials of what they lie above `scale`.
+struct Load<'a> {
+    weights: Weights<'a>,
+    scale: f64,
+    index: usize,
+    row: &'a mut Row,
 }
 
-impl Vectorised for SetWeights<'_> {
+impl Vectorised for Load<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        match self {
-            Self::Plain(tile, weights, unit) => tile.set(weights, unit),
-            Self::Logarithmic(tile, weights) => tile.set_exponentials::<FMA>(weights),
+        let (Weights::Plain(values) | Weights::Logarithmic(values)) = self.weights;
+        let start = self.index * TILE;
+        let values = &values[start..values.len().min(start + TILE)];
+        self.row[values.len()..].fill(0.0);
+        let row = &mut self.row[..values.len()];
+        match self.weights {
+            Weights::Plain(_) => {
+                for (place, value) in row.iter_mut().zip(values) {
+                    *place = value * self.scale;
+                }
+            }
+            Weights::Logarithmic(_) => {
+                for (place, value) in row.iter_mut().zip(values) {
+                    *place = math::exp::<FMA>(value - self.scale);
+                }
+            }
         }
+    }
+}
+
+struct Sum<'a>(&'a Row);
+
+impl Vectorised for Sum<'_> {
+    type Output = TileSum;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> TileSum {
+        TileSum::of(self.0)
     }
 }
 
@@ -185,7 +234,7 @@ fn largest_weight(weights: &[f64]) -> Result<f64> {
     Ok(largest)
 }
 
-fn largest_log_weight(weights: &[f64]) -> Result<()> {
+fn largest_log_weight(weights: &[f64]) -> Result<f64> {
     let (largest, valid) = vectorise(Largest(weights, f64::NEG_INFINITY));
     if !valid || largest == f64::INFINITY {
         let found = weights
@@ -200,7 +249,8 @@ fn largest_log_weight(weights: &[f64]) -> Result<()> {
             });
         }
     }
-    positive_total("log_weights", largest > f64::NEG_INFINITY)
+    positive_total("log_weights", largest > f64::NEG_INFINITY)?;
+    Ok(largest)
 }
 
 fn positive_total(name: &'static str, positive: bool) -> Result<()> {
@@ -248,46 +298,96 @@ impl Vectorised for Largest<'_> {
 }
 
 /// Each particle as often as it has offspring.
-fn sorted(tiles: &[WeightTile], m: usize) -> Vec<i64> {
+fn sorted(counts: &mut [Counts], m: usize) -> Vec<i64> {
     let mut ancestors = vec![0; m];
-    let mut rest = &mut ancestors[..];
-    let mut parts = Vec::with_capacity(tiles.len());
-    for tile in tiles {
-        let offspring = tile.counts.iter().map(|&count| count as usize).sum();
-        let (part, after) = rest.split_at_mut(offspring);
-        parts.push((tile, part));
-        rest = after;
-    }
-    for_each(&mut parts, |index, (tile, part)| {
-        expand(&tile.counts, (index * TILE) as i64, part)
+    let ends = counts.iter().scan(0, |end, counts| {
+        *end += counts::of_tile(counts);
+        Some(*end)
     });
+    let mut parts = cut(&mut ancestors, ends.collect::<Vec<_>>());
+    for_each_tile(
+        counts,
+        &mut parts,
+        || (),
+        |index, counts, part, ()| {
+            vectorise(Expand(counts, index, part));
+        },
+    );
     ancestors
 }
 
-/// Write the number of every particle as often as `counts` says, without a branch on the counts:
-/// first once, where its run begins, then as the largest number so far.
-fn expand(counts: &[u32; TILE], first: i64, ancestors: &mut [i64]) {
-    let mut place = 0;
-    for (lane, &count) in counts.iter().enumerate() {
-        match ancestors.get_mut(place) {
-            // One without offspring writes too; the next one with some overwrites it.
-            Some(ancestor) => *ancestor = first + lane as i64,
-            None => break,
-        }
-        place += count as usize;
+/// The same, where the number of offspring of a tile is known before those of its particles.
+fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum]) -> Vec<i64> {
+    let points = Points::new(draw, scheme);
+    let mut ancestors = vec![0; draw.offspring];
+    let ends = sums.iter().map(|sum| points.below(sum.through));
+    let mut parts = cut(&mut ancestors, ends.collect::<Vec<_>>());
+    let scratch = || ([0.0; TILE], [0; TILE]);
+    for_each_tile(
+        sums,
+        &mut parts,
+        scratch,
+        |index, sum, part, (weights, counts)| {
+            (draw.source)(index, weights);
+            points.count(sum, weights, counts);
+            vectorise(Expand(counts, index, part));
+        },
+    );
+    ancestors
+}
+
+/// Parts that end at `ends`.
+fn cut(mut rest: &mut [i64], ends: Vec<usize>) -> Vec<&mut [i64]> {
+    let mut start = 0;
+    let mut parts = Vec::with_capacity(ends.len());
+    for end in ends {
+        let (part, after) = rest.split_at_mut(end - start);
+        parts.push(part);
+        (rest, start) = (after, end);
     }
-    let mut largest = first;
-    for ancestor in ancestors {
-        largest = largest.max(*ancestor);
-        *ancestor = largest;
+    parts
+}
+
+/// Writes the number of every particle of a tile as often as its count says.
+struct Expand<'a>(&'a Counts, usize, &'a mut [i64]);
+
+impl Vectorised for Expand<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self(counts, index, ancestors) = self;
+        let first = (index * TILE) as i64;
+        if ancestors.len() == TILE && counts.iter().all(|&count| count == 1) {
+            for (lane, ancestor) in ancestors.iter_mut().enumerate() {
+                *ancestor = first + lane as i64;
+            }
+            return;
+        }
+        // Without a branch on the counts: first once, where a particle's places begin, then as the
+        // largest number so far. One without offspring writes too, and the next one with some
+        // overwrites it.
+        let mut place = 0;
+        for (lane, &count) in counts.iter().enumerate() {
+            match ancestors.get_mut(place) {
+                Some(ancestor) => *ancestor = first + lane as i64,
+                None => break,
+            }
+            place += count as usize;
+        }
+        let mut largest = first;
+        for ancestor in ancestors {
+            largest = largest.max(*ancestor);
+            *ancestor = largest;
+        }
     }
 }
 
-fn in_place(tiles: &[WeightTile], m: usize) -> Vec<i64> {
+fn in_place(counts: &[Counts], m: usize) -> Vec<i64> {
     let mut ancestors: Vec<i64> = (0..m as i64).collect();
-    let mut births = Births::of(tiles.len());
-    for (index, (tile, births)) in tiles.iter().zip(&mut births).enumerate() {
-        births.find(tile, index, m);
+    let mut births = Births::of(counts.len());
+    for (index, (counts, births)) in counts.iter().zip(&mut births).enumerate() {
+        births.find(counts, index, m);
     }
     for (free, parent) in Births::pairs(&births) {
         ancestors[free as usize] = i64::from(parent);
@@ -295,45 +395,156 @@ fn in_place(tiles: &[WeightTile], m: usize) -> Vec<i64> {
     ancestors
 }
 
-/// The particles of a tile that leave, and those that have offspring beside themselves, once for
-/// each.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Births {
-    free: Vec<u32>,
-    parents: Vec<u32>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool;
 
-impl Births {
-    pub(super) fn of(tiles: usize) -> Vec<Self> {
-        vec![Self::default(); tiles]
+    const SCHEMES: [&str; 6] = [
+        "multinomial",
+        "residual",
+        "stratified",
+        "systematic",
+        "ssp",
+        "killing",
+    ];
+
+    fn draw(weights: &[f64], m: usize, scheme: &str, order: Order, seed: u64) -> Vec<i64> {
+        let scheme = Scheme::from_name("scheme", scheme).expect("a scheme");
+        resample(Weights::Plain(weights), m, scheme, order, seed).expect("ancestors")
     }
 
-    /// Those of tile number `index`, of `particles` in all.
-    pub(super) fn find(&mut self, tile: &WeightTile, index: usize, particles: usize) {
-        self.free.clear();
-        self.parents.clear();
-        let first = index * TILE;
-        let (blocks, _) = tile.counts.as_chunks::<16>();
-        for (number, counts) in blocks.iter().enumerate() {
-            if counts.iter().all(|&count| count == 1) {
-                continue;
-            }
-            for (lane, &count) in counts.iter().enumerate() {
-                let particle = first + number * 16 + lane;
-                if count == 0 && particle < particles {
-                    self.free.push(particle as u32);
-                }
-                for _ in 1..count {
-                    self.parents.push(particle as u32);
+    /// Weights from nearly nothing to some tens of the mean.
+    fn uneven(n: usize) -> Vec<f64> {
+        let place = |i: usize| (i as f64 * 0.618_033_988_749_894_9).fract();
+        (0..n).map(|i| (8.0 * place(i)).exp()).collect()
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let weights = uneven(20_001);
+        for scheme in SCHEMES {
+            for order in [Order::Sorted, Order::InPlace] {
+                let alone = draw(&weights, weights.len(), scheme, order, 3);
+                for threads in [1, 2, 7] {
+                    let pool = pool::pool(Some(threads)).expect("a pool");
+                    let together = pool.install(|| draw(&weights, weights.len(), scheme, order, 3));
+                    assert!(alone == together, "{scheme}, {order:?}, {threads}");
                 }
             }
         }
     }
 
-    /// Every free place with the parent of who will be there.
-    pub(super) fn pairs(births: &[Self]) -> impl Iterator<Item = (u32, u32)> {
-        let free = births.iter().flat_map(|tile| &tile.free);
-        let parents = births.iter().flat_map(|tile| &tile.parents);
-        free.copied().zip(parents.copied())
+    #[test]
+    fn orders_hold_the_same_offspring_and_survivors_stay() {
+        let weights = uneven(1500);
+        for scheme in SCHEMES {
+            let sorted = draw(&weights, 1500, scheme, Order::Sorted, 5);
+            let mut in_place = draw(&weights, 1500, scheme, Order::InPlace, 5);
+            for &ancestor in &sorted {
+                assert_eq!(in_place[ancestor as usize], ancestor);
+            }
+            in_place.sort_unstable();
+            assert_eq!(sorted, in_place, "{scheme}");
+        }
+    }
+
+    #[test]
+    fn logarithms_weigh_like_their_exponentials() {
+        let weights = uneven(1000);
+        let logarithms: Vec<f64> = weights.iter().map(|w| w.ln() - 1e5).collect();
+        for scheme in SCHEMES {
+            let kind = Scheme::from_name("scheme", scheme).expect("a scheme");
+            let weights = Weights::Logarithmic(&logarithms);
+            let got = resample(weights, 1000, kind, Order::Sorted, 9).expect("ancestors");
+            // Rounding may move a point that lies on an edge, which none of these does.
+            assert_eq!(got, draw(&uneven(1000), 1000, scheme, Order::Sorted, 9));
+        }
+    }
+
+    #[test]
+    fn one_particle_of_weight_has_all_offspring() {
+        for n in [1, 2, 255, 256, 257, 1000] {
+            for heavy in [0, n / 2, n - 1] {
+                let mut weights = vec![0.0; n];
+                for weight in [5e-324, 1.0, f64::MAX] {
+                    weights[heavy] = weight;
+                    for scheme in SCHEMES {
+                        let got = draw(&weights, n, scheme, Order::Sorted, 1);
+                        assert_eq!(got, vec![heavy as i64; n], "{scheme}, {n}, {weight}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn extreme_weights_lose_no_offspring() {
+        for seed in 0..200 {
+            let mut weights = uneven(700);
+            weights[(seed as usize * 37) % 700] = 1e300;
+            weights[(seed as usize * 11) % 700] = 1e-300;
+            for scheme in SCHEMES {
+                let m = if scheme == "killing" {
+                    700
+                } else {
+                    700 + seed as usize
+                };
+                assert_eq!(draw(&weights, m, scheme, Order::Sorted, seed).len(), m);
+            }
+        }
+    }
+
+    #[test]
+    fn weights_that_make_no_sense_are_refused() {
+        let plain = |weights: &[f64]| {
+            resample(
+                Weights::Plain(weights),
+                3,
+                Scheme::Systematic,
+                Order::Sorted,
+                0,
+            )
+        };
+        let logarithmic = |weights: &[f64]| {
+            resample(
+                Weights::Logarithmic(weights),
+                3,
+                Scheme::Systematic,
+                Order::Sorted,
+                0,
+            )
+        };
+        assert!(matches!(plain(&[]), Err(Error::Empty { .. })));
+        assert!(matches!(
+            plain(&[1.0, f64::NAN]),
+            Err(Error::NotFinite { index: 1, .. })
+        ));
+        assert!(matches!(
+            plain(&[f64::INFINITY]),
+            Err(Error::NotFinite { index: 0, .. })
+        ));
+        assert!(matches!(
+            plain(&[1.0, -1.0]),
+            Err(Error::NegativeMass { index: 1, .. })
+        ));
+        assert!(matches!(plain(&[0.0, 0.0]), Err(Error::OutOfRange { .. })));
+        assert!(matches!(
+            logarithmic(&[0.0, f64::NAN]),
+            Err(Error::NotFinite { index: 1, .. })
+        ));
+        assert!(matches!(
+            logarithmic(&[f64::INFINITY]),
+            Err(Error::NotFinite { .. })
+        ));
+        assert!(matches!(
+            logarithmic(&[f64::NEG_INFINITY]),
+            Err(Error::OutOfRange { .. })
+        ));
+        let killing = resample(Weights::Plain(&[1.0]), 2, Scheme::Killing, Order::Sorted, 0);
+        assert!(matches!(
+            killing,
+            Err(Error::ShapeMismatch { name: "m", .. })
+        ));
     }
 }

@@ -5,96 +5,107 @@
 //! or independent draws added, and what results is multinomial with sum `m`, exactly. All but these
 //! few is done particle by particle, in parallel.
 
-use super::counts::Draw;
-use super::for_each;
-use super::weights::{Total, WeightTile};
+#![allow(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are not compiled for the instruction set"
+)]
+
+use super::counts::{Counts, Draw, of_tile, whole};
+use super::weights::{Row, TileSum, prefix_sums};
 use crate::math;
 use crate::rng::Stream;
-use crate::sim::particles::TILE;
+use crate::sim::particles::{TILE, for_each_tile};
 use crate::simd::{Vectorised, vectorise};
 
 /// With fewer draws than this many per particle each is searched for.
-const FEW: f64 = 0.125;
+const FEW: f64 = 0.01;
 
-/// Terms of the Poisson law that all particles look at; few have more offspring.
-const TERMS: usize = 6;
+/// `1 / k` for the terms of the Poisson law that all particles look at; few have more offspring.
+const INVERSES: [f64; 6] = [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0, 1.0 / 5.0, 1.0 / 6.0];
 
 /// The largest mean that is drawn at once.
 const LARGEST_MEAN: f64 = 8.0;
 
-/// Add the numbers of offspring of `draw.offspring` independent draws to those of `tiles`.
-pub(super) fn multinomial(draw: Draw, tiles: &mut [WeightTile], total: Total) {
+/// Write the numbers of offspring of independent draws.
+pub(super) fn multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
+    let missing = poissonise(draw, sums, counts);
+    add_draws(draw, sums, counts, missing);
+}
+
+/// Add the numbers of offspring of independent draws to `counts`.
+pub(super) fn add_multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
     let missing = if (draw.offspring as f64) < FEW * draw.particles as f64 {
         draw.offspring
     } else {
-        let mut poisson = vec![[0; TILE]; tiles.len()];
-        let rate = draw.offspring as f64 / total.sum;
-        draw_poisson(draw, tiles, &mut poisson, rate);
-        let offspring: Vec<usize> = poisson
-            .iter()
-            .map(|counts| counts.iter().map(|&count| count as usize).sum())
-            .collect();
-        let sum: usize = offspring.iter().sum();
-        if sum > draw.offspring {
-            remove(draw, &mut poisson, &offspring, sum - draw.offspring);
-        }
-        for (tile, poisson) in tiles.iter_mut().zip(&poisson) {
-            for (count, more) in tile.counts.iter_mut().zip(poisson) {
+        let mut poisson = vec![[0; TILE]; sums.len()];
+        let missing = poissonise(draw, sums, &mut poisson);
+        for (counts, poisson) in counts.iter_mut().zip(&poisson) {
+            for (count, more) in counts.iter_mut().zip(poisson) {
                 *count += more;
             }
         }
-        draw.offspring.saturating_sub(sum)
+        missing
     };
+    add_draws(draw, sums, counts, missing);
+}
+
+/// Add so many independent draws, one by one.
+fn add_draws(draw: Draw<'_>, sums: &[TileSum], counts: &mut [Counts], missing: usize) {
     let stream = draw.stream.fold(2);
     for number in 0..missing {
         let [u, _] = stream.uniforms(number as u32, draw.step, 0);
-        let (tile, lane) = find(tiles, u * total.sum);
-        tiles[tile].counts[lane] += 1;
+        let (tile, lane) = find(draw, sums, u * draw.total.sum);
+        counts[tile][lane] += 1;
     }
 }
 
 /// Tile and place of the particle in whose part of the sum of weights `target` lies.
-fn find(tiles: &[WeightTile], target: f64) -> (usize, usize) {
-    let tile = tiles.partition_point(|tile| tile.through <= target);
-    // u < 1, but the product with the sum may have been rounded up to it.
-    let tile = tile.min(tiles.len() - 1);
-    let WeightTile {
-        before,
-        scale,
-        sums,
-        ..
-    } = &tiles[tile];
-    let lane = sums.partition_point(|sum| before + sum * scale <= target);
-    if lane < TILE {
-        return (tile, lane);
-    }
-    let last = tiles
-        .iter()
-        .rposition(|tile| tile.sums[TILE - 1] > 0.0)
-        .unwrap_or(0);
-    let sums = &tiles[last].sums;
-    (last, sums.partition_point(|sum| *sum < sums[TILE - 1]))
+fn find(draw: Draw<'_>, sums: &[TileSum], target: f64) -> (usize, usize) {
+    // Below the sum of all, which the product with a number below 1 may have been rounded to.
+    let target = target.min(draw.total.sum.next_down());
+    let tile = sums.partition_point(|sum| sum.through <= target);
+    let mut weights = [0.0; TILE];
+    (draw.source)(tile, &mut weights);
+    let TileSum { before, scale, .. } = sums[tile];
+    let prefix = prefix_sums(&weights);
+    (
+        tile,
+        prefix.partition_point(|sum| before + sum * scale <= target),
+    )
 }
 
-fn draw_poisson(draw: Draw, tiles: &mut [WeightTile], counts: &mut [[u32; TILE]], rate: f64) {
-    let mut parts: Vec<_> = tiles.iter().zip(counts).collect();
-    for_each(&mut parts, |index, (tile, counts)| {
-        vectorise(Poisson {
-            index,
-            tile,
-            counts,
-            draw,
-            rate,
-        });
-    });
+/// Write multinomial numbers for all draws but some; returns how many are missing.
+fn poissonise(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) -> usize {
+    for_each_tile(
+        sums,
+        counts,
+        || [0.0; TILE],
+        |index, sum, counts, weights| {
+            (draw.source)(index, weights);
+            let rate = sum.scale * draw.rate();
+            vectorise(Poisson {
+                index,
+                weights,
+                rate,
+                counts,
+                draw,
+            });
+        },
+    );
+    let offspring: Vec<usize> = counts.iter().map(of_tile).collect();
+    let sum: usize = offspring.iter().sum();
+    if sum > draw.offspring {
+        remove(draw, counts, &offspring, sum - draw.offspring);
+    }
+    draw.offspring.saturating_sub(sum)
 }
 
 struct Poisson<'a> {
     index: usize,
-    tile: &'a WeightTile,
-    counts: &'a mut [u32; TILE],
-    draw: Draw,
+    weights: &'a Row,
     rate: f64,
+    counts: &'a mut Counts,
+    draw: Draw<'a>,
 }
 
 impl Vectorised for Poisson<'_> {
@@ -102,34 +113,43 @@ impl Vectorised for Poisson<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let mut uniforms = [0.0; TILE];
-        self.draw.uniforms(self.index, &mut uniforms);
-        let rate = self.rate * self.tile.scale;
-        let mut all = [0.0; TILE];
+        let uniforms = self.draw.uniforms(self.index);
+        let means: Row = std::array::from_fn(|lane| self.weights[lane] * self.rate);
+        let mut numbers = [0.0; TILE];
+        // What lies beyond the terms, as a positive number.
+        let mut beyond = [0.0; TILE];
         for lane in 0..TILE {
-            let mean = self.tile.weights[lane] * rate;
+            let mean = means[lane];
             let mut probability = math::exp::<FMA>(-mean);
             let mut cumulative = probability;
-            let mut count = 0;
-            for term in 1..=TERMS {
-                count += u32::from(uniforms[lane] >= cumulative);
-                probability *= mean / term as f64;
+            let mut number = 0.0;
+            for inverse in INVERSES {
+                number += if uniforms[lane] >= cumulative {
+                    1.0
+                } else {
+                    0.0
+                };
+                probability *= mean * inverse;
                 cumulative += probability;
             }
-            self.counts[lane] = count;
-            // What lies beyond the terms, as a positive number.
-            all[lane] = if mean > LARGEST_MEAN {
-                1.0
-            } else {
-                uniforms[lane] - cumulative
-            };
+            numbers[lane] = number;
+            let excess = uniforms[lane] - cumulative;
+            beyond[lane] = if mean > LARGEST_MEAN { 1.0 } else { excess };
         }
         for lane in 0..TILE {
-            if all[lane] >= 0.0 {
+            self.counts[lane] = whole(numbers[lane]);
+        }
+        for (lane, &beyond) in beyond.iter().enumerate() {
+            if beyond >= 0.0 {
                 let particle = (self.index * TILE + lane) as u32;
-                let mean = self.tile.weights[lane] * rate;
                 let stream = self.draw.stream.fold(3);
-                self.counts[lane] = poisson(mean, uniforms[lane], stream, particle, self.draw.step);
+                self.counts[lane] = poisson(
+                    means[lane],
+                    uniforms[lane],
+                    stream,
+                    particle,
+                    self.draw.step,
+                );
             }
         }
     }
@@ -161,7 +181,7 @@ fn inverse(mean: f64, u: f64) -> u32 {
 }
 
 /// Take `surplus` of all offspring away, uniformly and without replacement.
-fn remove(draw: Draw, counts: &mut [[u32; TILE]], offspring: &[usize], surplus: usize) {
+fn remove(draw: Draw<'_>, counts: &mut [Counts], offspring: &[usize], surplus: usize) {
     let all: usize = offspring.iter().sum();
     let stream = draw.stream.fold(4);
     let mut chosen = std::collections::BTreeSet::new();

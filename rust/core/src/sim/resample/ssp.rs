@@ -1,9 +1,8 @@
 //! Srinivasan sampling process.
 
-use super::counts::Draw;
-use super::for_each;
-use super::weights::{Total, WeightTile};
-use crate::sim::particles::TILE;
+use super::counts::{Counts, Draw, Split, offspring};
+use super::weights::{Row, TileSum};
+use crate::sim::particles::{TILE, for_each_tile};
 use crate::simd::{Vectorised, vectorise};
 
 /// A particle and the part of an offspring that it still may get.
@@ -18,45 +17,49 @@ struct Fraction {
 /// Of two fractions one becomes 0 or 1 and the other keeps what their sum needs, with the
 /// probabilities that leave both expectations as they were. Fractions meet within each tile
 /// first, and those that are left over in the order of the tiles.
-pub(super) fn ssp(draw: Draw, tiles: &mut [WeightTile], total: Total) {
-    let rate = draw.offspring as f64 / total.sum;
-    let mut left: Vec<Fraction> = vec![
-        Fraction {
-            particle: 0,
-            size: 0.0
-        };
-        tiles.len()
-    ];
-    let mut parts: Vec<_> = tiles.iter_mut().zip(&mut left).collect();
-    for_each(&mut parts, |index, (tile, left)| {
-        **left = vectorise(WithinTile {
-            index,
-            tile,
-            draw,
-            rate,
-        });
-    });
+pub(super) fn ssp(draw: Draw<'_>, sums: &[TileSum], counts: &mut [Counts]) {
+    let nobody = Fraction {
+        particle: 0,
+        size: 0.0,
+    };
+    let mut left = vec![nobody; sums.len()];
+    for_each_tile(
+        &mut left,
+        counts,
+        || [0.0; TILE],
+        |index, left, counts, weights| {
+            (draw.source)(index, weights);
+            let rate = sums[index].scale * draw.rate();
+            *left = vectorise(WithinTile {
+                index,
+                weights,
+                rate,
+                counts,
+                draw,
+            });
+        },
+    );
 
     let stream = draw.stream.fold(5);
     let mut held = left[0];
     for (index, &next) in left.iter().enumerate().skip(1) {
         let [u, _] = stream.uniforms(index as u32, draw.step, 0);
         let (settled, one, kept) = meet(held, next, u);
-        tiles[settled / TILE].counts[settled % TILE] += u32::from(one);
+        counts[settled / TILE][settled % TILE] += u32::from(one);
         held = kept;
     }
     // All fractions add up to a whole number, so the last one is 0 or 1 but for rounding.
-    let settled: usize = tiles.iter().map(WeightTile::offspring).sum();
-    if settled < draw.offspring {
-        tiles[held.particle / TILE].counts[held.particle % TILE] += 1;
+    if offspring(counts) < draw.offspring {
+        counts[held.particle / TILE][held.particle % TILE] += 1;
     }
 }
 
 struct WithinTile<'a> {
     index: usize,
-    tile: &'a mut WeightTile,
-    draw: Draw,
+    weights: &'a mut Row,
     rate: f64,
+    counts: &'a mut Counts,
+    draw: Draw<'a>,
 }
 
 impl Vectorised for WithinTile<'_> {
@@ -64,31 +67,35 @@ impl Vectorised for WithinTile<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Fraction {
-        let mut uniforms = [0.0; TILE];
-        self.draw.uniforms(self.index, &mut uniforms);
-        let rate = self.rate * self.tile.scale;
-        let mut fractions = [0.0; TILE];
-        for lane in 0..TILE {
-            let expected = self.tile.weights[lane] * rate;
-            let floor = expected.floor();
-            self.tile.counts[lane] = super::counts::whole(floor);
-            fractions[lane] = expected - floor;
-        }
+        let Self {
+            index,
+            weights,
+            rate,
+            counts,
+            draw,
+        } = self;
+        let uniforms = draw.uniforms(index);
+        let split = Split {
+            weights: &mut *weights,
+            rate,
+            floors: Some(&mut *counts),
+        };
+        split.run::<FMA>();
         let mut held = Fraction {
             particle: 0,
-            size: fractions[0],
+            size: weights[0],
         };
         for lane in 1..TILE {
             let next = Fraction {
                 particle: lane,
-                size: fractions[lane],
+                size: weights[lane],
             };
             let (settled, one, kept) = meet(held, next, uniforms[lane]);
-            self.tile.counts[settled] += u32::from(one);
+            counts[settled] += u32::from(one);
             held = kept;
         }
         Fraction {
-            particle: self.index * TILE + held.particle,
+            particle: index * TILE + held.particle,
             ..held
         }
     }

@@ -1,32 +1,35 @@
-//! Weights of particles, their sums and prefix sums.
+//! Weights of particles by tiles, their sums and prefix sums.
 
-use super::super::particles::{TILE, tiles};
 use crate::math;
+use crate::sim::particles::TILE;
 
 /// Prefix sums of a tile are made in so many parts side by side: a chain of additions waits for
 /// itself.
 const PARTS: usize = 8;
 const PART: usize = TILE / PARTS;
 
-/// The weights of a tile of particles, and how many offspring they get.
-#[derive(Debug, Clone)]
-#[repr(align(64))]
-pub(crate) struct WeightTile {
-    /// Weights over `exp(log_unit)`; places beyond the last particle have none.
-    pub(super) weights: [f64; TILE],
-    /// Sum of `weights` up to each.
-    pub(super) sums: [f64; TILE],
-    /// Offspring of each.
-    pub(super) counts: [u32; TILE],
-    pub(super) log_unit: f64,
-    /// What `weights` are multiplied by in sums over tiles.
+/// A number for each particle of a tile.
+pub(crate) type Row = [f64; TILE];
+
+/// Where the weights of tile number `.0` are written, in the unit of its [`TileSum`]; places
+/// without a particle have none.
+pub(crate) type Source<'a> = &'a (dyn Fn(usize, &mut Row) + Sync);
+
+/// The sum of the weights of a tile, and its place among all.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct TileSum {
+    /// Logarithm of the unit of the tile's weights.
+    log_unit: f64,
+    sum: f64,
+    squares: f64,
+    /// What the weights are multiplied by in sums over tiles.
     pub(super) scale: f64,
     /// Scaled sum over the tiles before this one, and with it.
     pub(super) before: f64,
     pub(super) through: f64,
 }
 
-/// Sums over all tiles, in units of the largest weight.
+/// Sums over all tiles, in units of the largest unit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Total {
     log_unit: f64,
@@ -46,105 +49,97 @@ impl Total {
     }
 }
 
-impl WeightTile {
-    fn empty() -> Self {
-        Self {
-            weights: [0.0; TILE],
-            sums: [0.0; TILE],
-            counts: [0; TILE],
-            log_unit: 0.0,
-            scale: 1.0,
-            before: 0.0,
-            through: 0.0,
-        }
-    }
+impl TileSum {
+    /// That of a tile without weight.
+    pub(crate) const ZERO: Self = Self {
+        log_unit: 0.0,
+        sum: 0.0,
+        squares: 0.0,
+        scale: 1.0,
+        before: 0.0,
+        through: 0.0,
+    };
 
-    /// Tiles for `particles`, with weights zero.
-    pub(crate) fn of(particles: usize) -> Vec<Self> {
-        vec![Self::empty(); tiles(particles)]
-    }
-
-    /// Take the weights `exp(log_weights)`, of which the first are those of particles.
+    /// The sum of `weights`.
     #[inline(always)]
-    pub(crate) fn set_exponentials<const FMA: bool>(&mut self, log_weights: &[f64]) {
-        let mut largest = [f64::NEG_INFINITY; PARTS];
-        for lanes in log_weights.chunks_exact(PARTS) {
-            for lane in 0..PARTS {
-                largest[lane] = if lanes[lane] > largest[lane] {
-                    lanes[lane]
-                } else {
-                    largest[lane]
-                };
-            }
-        }
-        let rest = log_weights.chunks_exact(PARTS).remainder();
-        let unit = largest
-            .iter()
-            .chain(rest)
-            .fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        self.log_unit = unit;
-        // Without a particle of positive weight every difference would be NaN.
-        let unit = if unit == f64::NEG_INFINITY { 0.0 } else { unit };
-        for (weight, log_weight) in self.weights.iter_mut().zip(log_weights) {
-            *weight = math::exp::<FMA>(log_weight - unit);
-        }
-        self.weights[log_weights.len()..].fill(0.0);
-        self.add_up();
-    }
-
-    /// Take `weights`, in units of `unit`.
-    #[inline(always)]
-    pub(crate) fn set(&mut self, weights: &[f64], unit: f64) {
-        self.log_unit = 0.0;
-        for (place, weight) in self.weights.iter_mut().zip(weights) {
-            *place = weight / unit;
-        }
-        self.weights[weights.len()..].fill(0.0);
-        self.add_up();
-    }
-
-    #[inline(always)]
-    pub(super) fn add_up(&mut self) {
+    pub(super) fn of(weights: &Row) -> Self {
         let mut sums = [0.0; PARTS];
         for place in 0..PART {
             for part in 0..PARTS {
-                sums[part] += self.weights[part * PART + place];
-                self.sums[part * PART + place] = sums[part];
+                sums[part] += weights[part * PART + place];
             }
         }
-        let mut before = sums[0];
-        for part in 1..PARTS {
-            for place in 0..PART {
-                self.sums[part * PART + place] += before;
-            }
-            before = self.sums[part * PART + PART - 1];
-        }
+        // As in `prefix_sums`, to the last bit.
+        let sum = sums[1..].iter().fold(sums[0], |before, sum| sum + before);
+        Self { sum, ..Self::ZERO }
     }
 
-    /// Offspring of all particles of the tile.
-    pub(super) fn offspring(&self) -> usize {
-        self.counts.iter().map(|&count| count as usize).sum()
-    }
-
-    fn squares(&self) -> f64 {
-        let mut sums = [0.0; PARTS];
-        for lanes in self.weights.chunks_exact(PARTS) {
-            for lane in 0..PARTS {
-                sums[lane] += lanes[lane] * lanes[lane];
+    /// Write the exponentials of `log_weights` over the largest of them into `weights`, and sum
+    /// them up.
+    #[inline(always)]
+    pub(crate) fn of_exponentials<const FMA: bool>(log_weights: &[f64], weights: &mut Row) -> Self {
+        let mut largest = [f64::NEG_INFINITY; PARTS];
+        let (blocks, rest) = log_weights.as_chunks::<PARTS>();
+        for block in blocks {
+            for (largest, &value) in largest.iter_mut().zip(block) {
+                *largest = if value > *largest { value } else { *largest };
             }
         }
-        sums.iter().sum()
+        let largest = largest.iter().chain(rest);
+        let log_unit = largest.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        // Where no particle has a weight every difference would be NaN.
+        let unit = if log_unit == f64::NEG_INFINITY {
+            0.0
+        } else {
+            log_unit
+        };
+        for (weight, log_weight) in weights.iter_mut().zip(log_weights) {
+            *weight = math::exp::<FMA>(log_weight - unit);
+        }
+        weights[log_weights.len()..].fill(0.0);
+        let mut squares = [0.0; PARTS];
+        for weights in weights.as_chunks::<PARTS>().0 {
+            for (square, weight) in squares.iter_mut().zip(weights) {
+                *square += weight * weight;
+            }
+        }
+        Self {
+            log_unit,
+            squares: squares.iter().sum(),
+            ..Self::of(weights)
+        }
     }
 }
 
+/// The sum of the weights up to each.
+///
+/// A particle of weight zero has the same as the one before it, to the last bit.
+#[inline(always)]
+pub(super) fn prefix_sums(weights: &Row) -> Row {
+    let mut sums = [0.0; PARTS];
+    let mut result = [0.0; TILE];
+    for place in 0..PART {
+        for part in 0..PARTS {
+            sums[part] += weights[part * PART + place];
+            result[part * PART + place] = sums[part];
+        }
+    }
+    let mut before = sums[0];
+    for part in 1..PARTS {
+        for sum in &mut result[part * PART..][..PART] {
+            *sum += before;
+        }
+        before = result[part * PART + PART - 1];
+    }
+    result
+}
+
 /// Bring the sums of the tiles to one unit and add them up.
-pub(crate) fn total(tiles: &mut [WeightTile]) -> Total {
-    let log_unit = tiles
-        .iter()
-        .map(|tile| tile.log_unit)
-        .fold(f64::NEG_INFINITY, f64::max);
+pub(crate) fn total(sums: &mut [TileSum]) -> Total {
+    let units = sums.iter().map(|tile| tile.log_unit);
+    let log_unit = units.fold(f64::NEG_INFINITY, f64::max);
     let [mut sum, mut squares] = [0.0; 2];
-    for tile in tiles {
+    for tile in sums {
         tile.scale = if tile.log_unit == log_unit {
             1.0
         } else {
@@ -152,9 +147,9 @@ pub(crate) fn total(tiles: &mut [WeightTile]) -> Total {
         };
         tile.before = sum;
         // The very expression of the last place, so that nothing falls between two tiles.
-        sum += tile.sums[TILE - 1] * tile.scale;
+        sum += tile.sum * tile.scale;
         tile.through = sum;
-        squares += tile.squares() * tile.scale * tile.scale;
+        squares += tile.squares * tile.scale * tile.scale;
     }
     Total {
         log_unit,
