@@ -78,6 +78,8 @@ struct ParticleTile<const D: usize> {
     weights: [f64; TILE],
     /// Number of the ancestor at the start of the period.
     roots: [u32; TILE],
+    /// Row of the cloud.
+    rows: [u32; TILE],
 }
 
 /// Sums of the weights since the last resampling and in this period.
@@ -193,7 +195,10 @@ impl<'a, const D: usize> Run<'a, D> {
         Self {
             settings,
             particles,
-            tiles: source.chunks(TILE).map(ParticleTile::new).collect(),
+            tiles: (0..)
+                .zip(source.chunks(TILE))
+                .map(ParticleTile::new)
+                .collect(),
             sums: vec![TileSum::ZERO; tiles(particles)],
             counts: vec![[0; TILE]; tiles(particles)],
             births: Births::of(tiles(particles)),
@@ -211,6 +216,7 @@ impl<'a, const D: usize> Run<'a, D> {
             counted: self.counted,
             effective_size: self.particles as f64,
         };
+        self.sort();
         for (index, tile) in self.tiles.iter_mut().enumerate() {
             for (lane, root) in tile.roots.iter_mut().enumerate() {
                 *root = (index * TILE + lane) as u32;
@@ -232,6 +238,32 @@ impl<'a, const D: usize> Run<'a, D> {
         }
         self.counted = account.counted;
         Ok(account)
+    }
+
+    /// Put the particles into the order of a space-filling curve.
+    ///
+    /// Systematic and stratified resampling take as many offspring from every stretch of the order
+    /// as its weights say; a stretch that is a region makes their variance small.
+    fn sort(&mut self) {
+        let mut places: Vec<(u64, u32)> = (0..self.particles)
+            .into_par_iter()
+            .map(|particle| {
+                let (tile, lane) = (&self.tiles[particle / TILE], particle % TILE);
+                let point = std::array::from_fn(|axis| tile.x[axis][lane] * (1.0 / TAU));
+                (hilbert::<D>(point), particle as u32)
+            })
+            .collect();
+        places.par_sort_unstable();
+        let old = self.tiles.clone();
+        for (particle, (_, from)) in places.into_iter().enumerate() {
+            let (from, of) = (&old[from as usize / TILE], from as usize % TILE);
+            let (tile, lane) = (&mut self.tiles[particle / TILE], particle % TILE);
+            for axis in 0..D {
+                tile.x[axis][lane] = from.x[axis][of];
+            }
+            tile.log_weights[lane] = from.log_weights[of];
+            tile.rows[lane] = from.rows[of];
+        }
     }
 
     /// Weigh and move all particles.
@@ -341,25 +373,68 @@ impl<'a, const D: usize> Run<'a, D> {
     }
 
     fn cloud(&self) -> Vec<[f64; D]> {
-        let point = |particle: usize| {
+        let mut cloud = vec![[0.0; D]; self.particles];
+        for particle in 0..self.particles {
             let (tile, lane) = (&self.tiles[particle / TILE], particle % TILE);
-            std::array::from_fn(|axis| wrap(tile.x[axis][lane], TAU))
-        };
-        (0..self.particles).into_par_iter().map(point).collect()
+            let point = std::array::from_fn(|axis| wrap(tile.x[axis][lane], TAU));
+            cloud[tile.rows[lane] as usize] = point;
+        }
+        cloud
     }
 }
 
 impl<const D: usize> ParticleTile<D> {
     /// Up to [`TILE`] points; free places are filled with copies of the last, which go unseen.
-    fn new(points: &[[f64; D]]) -> Self {
+    fn new((index, points): (u32, &[[f64; D]])) -> Self {
         let place = |lane: usize, axis: usize| points[lane.min(points.len() - 1)][axis];
         Self {
             x: std::array::from_fn(|axis| std::array::from_fn(|lane| wrap(place(lane, axis), TAU))),
             log_weights: [0.0; TILE],
             weights: [0.0; TILE],
             roots: [0; TILE],
+            rows: std::array::from_fn(|lane| index * TILE as u32 + lane as u32),
         }
     }
+}
+
+/// The place on a Hilbert curve of a point of the unit cube.
+///
+/// J. Skilling, "Programming the Hilbert curve", AIP Conference Proceedings 707 (2004).
+fn hilbert<const D: usize>(point: [f64; D]) -> u64 {
+    const BITS: u32 = 16;
+    let mut x = point.map(|x| (x * f64::from(1 << BITS)) as u32 & ((1 << BITS) - 1));
+    let mut bit = 1 << (BITS - 1);
+    while bit > 1 {
+        let below = bit - 1;
+        for axis in 0..D {
+            if x[axis] & bit != 0 {
+                x[0] ^= below;
+            } else {
+                let swap = (x[0] ^ x[axis]) & below;
+                x[0] ^= swap;
+                x[axis] ^= swap;
+            }
+        }
+        bit >>= 1;
+    }
+    for axis in 1..D {
+        x[axis] ^= x[axis - 1];
+    }
+    let mut flips = 0;
+    let mut bit = 1 << (BITS - 1);
+    while bit > 1 {
+        if x[D - 1] & bit != 0 {
+            flips ^= bit - 1;
+        }
+        bit >>= 1;
+    }
+    let mut key = 0;
+    for bit in (0..BITS).rev() {
+        for coordinate in x {
+            key = key << 1 | u64::from((coordinate ^ flips) >> bit & 1);
+        }
+    }
+    key
 }
 
 /// What is the same for all particles in a step.
@@ -586,6 +661,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_curve_goes_from_neighbour_to_neighbour() {
+        let cells = 64;
+        let at = |cell: u32| (f64::from(cell) + 0.5) / f64::from(cells);
+        let mut points: Vec<[f64; 2]> = (0..cells * cells)
+            .map(|cell| [at(cell / cells), at(cell % cells)])
+            .collect();
+        points.sort_unstable_by_key(|point| hilbert(*point));
+        for pair in points.windows(2) {
+            let step: f64 = (0..2)
+                .map(|axis| (pair[1][axis] - pair[0][axis]).abs())
+                .sum();
+            assert!((step * f64::from(cells) - 1.0).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn rows_of_the_cloud_keep_their_particles() {
+        let source = uniform_torus(1000, 0).expect("points");
+        let mut run = system(["0", "0"], Trigger::Every(1), Scheme::Systematic);
+        run.settings.kappa = 1e-12;
+        let cloud = run
+            .run(&source, 3, 0, &Control::new())
+            .expect("a run")
+            .cloud;
+        for (before, after) in source.iter().zip(&cloud) {
+            let moved = (0..2).map(|axis| (before[axis] - after[axis]).abs());
+            assert!(moved.sum::<f64>() < 1e-3);
+        }
+    }
+
     /// All steps written out, particle by particle, with the standard library's functions.
     #[test]
     fn a_period_without_resampling_is_the_written_one() {
@@ -600,8 +706,12 @@ mod tests {
             .fold(steps);
         let dt = 1.0 / steps as f64;
         let mut mean = 0.0;
-        for (particle, point) in source.iter().enumerate() {
-            let [mut x, mut y] = *point;
+        // The noise belongs to the place on the curve.
+        let key = |row: &usize| (hilbert(source[*row].map(|x| x * (1.0 / TAU))), *row);
+        let mut rows: Vec<usize> = (0..n).collect();
+        rows.sort_unstable_by_key(key);
+        for (particle, &row) in rows.iter().enumerate() {
+            let [mut x, mut y] = source[row];
             let mut log_weight = 0.0;
             for step in 0..steps {
                 let t = step as f64 * dt;
@@ -615,7 +725,7 @@ mod tests {
             let place = [wrap(x, TAU), wrap(y, TAU)];
             let near = |q: &&[f64; 2]| (0..2).all(|axis| (q[axis] - place[axis]).abs() < 1e-12);
             // A particle is at its place unless resampling has put another one there.
-            assert!(near(&&run.cloud[particle]) || !run.cloud.iter().any(|q| near(&q)));
+            assert!(near(&&run.cloud[row]) || !run.cloud.iter().any(|q| near(&q)));
         }
         assert!((run.growth[0] - mean.ln()).abs() < 1e-12);
     }
