@@ -33,6 +33,11 @@ ks = KellerSegel(physics="aggregating", substeps=1000)
 x = ks.prior(200_000)
 """
 
+FRONT = """
+from twostep_rs.systems import KPP
+kpp = KPP()
+"""
+
 # Steps of the size of the full preset.
 TRAINING = """
 import torch, twostep_rs as ts
@@ -52,6 +57,7 @@ first = stage_1.train(data, StageOneConfig(steps=1), seed=0)
         pytest.param(CLOUDS, "ts.ot.emd(x, y)", 0.2, id="transport"),
         pytest.param(PARTICLES, "ks.simulate(1.0, n=30_000, threads=2)", 0.2, id="simulation"),
         pytest.param(PARTICLES, "ks.drift(x, 1.0, threads=2)", 0.2, id="drift"),
+        pytest.param(FRONT, "kpp.run(0.1, generations=1000, threads=2)", 0.2, id="front"),
         pytest.param(TRAINING, "stage_1.train(data, StageOneConfig(), seed=0)", 0.5, id="stage I"),
         pytest.param(
             TRAINING, "stage_2.train(first, data, StageTwoConfig(), seed=0)", 0.5, id="stage II"

@@ -115,7 +115,7 @@ class KPP:
             "theta": as_real("theta", theta),
             "r": as_real("r", r, low=0.0),
             "dt": as_real("dt", dt, low=0.0, strict=True),
-            "generations": as_integer("generations", generations, low=1),
+            "generations": as_integer("generations", generations, low=1, high=_LARGEST_STEPS),
             "resampling": as_choice("resampling", resampling, get_args(Scheme)),
             "prior_law": as_choice("prior", prior, get_args(Prior)),
         }
@@ -251,7 +251,7 @@ class KPP:
         Warns:
             WrappedWarning: initial particles lie outside of [0, 2 pi) and are wrapped around.
         """
-        generations = as_integer("generations", generations, low=1)
+        generations = as_integer("generations", generations, low=1, high=_LARGEST_STEPS)
         burn_in = as_integer("burn_in", burn_in, low=0, high=generations - 1)
         kappa = as_real("kappa", kappa, low=0.0, strict=True)
         dt = self.dt if dt is None else as_real("dt", dt, low=0.0, strict=True)
