@@ -1,5 +1,5 @@
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypedDict, final
+from typing import Any, Self, TypedDict, final, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +172,7 @@ def uniform_ball(
     dim: int, n: int, seed: int, *, threads: int | None = None
 ) -> NDArray[np.float64]: ...
 
+@type_check_only
 class RawGenerations(TypedDict):
     cloud: NDArray[np.float64]
     growth: NDArray[np.float64]
