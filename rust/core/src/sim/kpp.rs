@@ -13,6 +13,7 @@
 
 use std::f64::consts::TAU;
 
+use pulp::bytemuck;
 use rayon::prelude::*;
 
 use super::expression::Field;
@@ -401,7 +402,7 @@ impl<const D: usize> ParticleTile<D> {
 ///
 /// J. Skilling, "Programming the Hilbert curve", AIP Conference Proceedings 707 (2004).
 fn hilbert<const D: usize>(point: [f64; D]) -> u64 {
-    const BITS: u32 = 16;
+    const BITS: u32 = 10;
     let mut x = point.map(|x| (x * f64::from(1 << BITS)) as u32 & ((1 << BITS) - 1));
     let mut bit = 1 << (BITS - 1);
     while bit > 1 {
@@ -510,15 +511,16 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             tile.log_weights[lane] = before + step.weight_rate * along.of(lane);
         }
 
-        // Normal numbers first, then the next places.
+        // Normal numbers first, then the next places; a tile is two halves.
         let mut next = [[0.0; TILE]; D];
         let mut spare = [0.0; TILE];
         for (block, pair) in next.chunks_mut(2).enumerate() {
-            let first = (index * TILE) as u32;
+            let first = (index * TILE / 2) as u32;
             let (a, b) = pair.split_at_mut(1);
-            let b = b.first_mut().unwrap_or(&mut spare);
+            let pair = [&mut a[0], b.first_mut().unwrap_or(&mut spare)];
+            let halves = pair.map(bytemuck::cast_mut::<_, [[f64; TILE / 2]; 2]>);
             step.noise
-                .fill_normals::<FMA, TILE>(first, step.number, block as u32, [&mut a[0], b]);
+                .fill_normals::<FMA, { TILE / 2 }>(first, step.number, block as u32, halves);
         }
         let mut finite = [0.0; 8];
         for axis in 0..D {
@@ -704,6 +706,14 @@ mod tests {
         let noise = Stream::new(5, Purpose::Brownian)
             .fold(kappa.to_bits())
             .fold(steps);
+        // Two places of a tile share a block of random bits.
+        let noise_of = |place: usize, step: u64| {
+            let [mut a, mut b] = [[[0.0]; 2]; 2];
+            let (tile, lane) = (place / TILE, place % TILE);
+            let (half, block) = (lane / (TILE / 2), tile * TILE / 2 + lane % (TILE / 2));
+            noise.fill_normals::<false, 1>(block as u32, step as u32, 0, [&mut a, &mut b]);
+            [a[half][0], b[half][0]]
+        };
         let dt = 1.0 / steps as f64;
         let mut mean = 0.0;
         // The noise belongs to the place on the curve.
@@ -716,7 +726,7 @@ mod tests {
             for step in 0..steps {
                 let t = step as f64 * dt;
                 let v = [-y.cos() - (TAU * t).sin() * x.sin(), x.cos()];
-                let [a, b] = noise.normals(particle as u32, step as u32, 0);
+                let [a, b] = noise_of(particle, step);
                 log_weight += dt * lambda * v[0];
                 x += dt * (2.0 * kappa * lambda + v[0]) + (2.0 * kappa * dt).sqrt() * a;
                 y += dt * v[1] + (2.0 * kappa * dt).sqrt() * b;

@@ -25,7 +25,7 @@ impl Births {
         self.parents.clear();
         let blocks = counts.as_chunks::<BLOCK>().0;
         for (block, counts) in blocks.iter().enumerate() {
-            if *counts == [1; BLOCK] {
+            if counts.iter().fold(0, |other, count| other | (count ^ 1)) == 0 {
                 continue;
             }
             for (lane, &count) in counts.iter().enumerate() {
