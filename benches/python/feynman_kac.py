@@ -13,7 +13,7 @@ Everyone's growth is checked against the others before anything is timed. Rivals
   the faster of searchsorted and differences of rounded sums.
 
 Runs alternate; medians of the times, and of the ratios of each round. Then the cost of a step
-against the number of particles, on all threads.
+against the number of particles, and a long run, on all threads.
 
     python benches/python/feynman_kac.py [--smoke] [--repeats 7] [--seed 1000] [--json FILE]
 """
@@ -295,15 +295,26 @@ def side_by_side(n: int, repeats: int, seed: int) -> dict[str, Any]:
 
 def against_size(n: int) -> dict[str, Any]:
     """Time of a step and memory, on all threads, prior and copies included."""
-    system = ts.systems.KPP(flow="cell2d", lam=LAM, theta=THETA, dt=1 / 32)
+    system = ts.systems.KPP(flow="cell2d", lam=LAM, theta=THETA, dt=1 / 128)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     taken = seconds(lambda: system.run(KAPPA, particles=n, generations=1))
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return {
         "particles": n,
         "threads": ts.get_num_threads(),
-        "ns_per_particle_step": round(taken * 1e9 / (n * 32), 2),
+        "ns_per_particle_step": round(taken * 1e9 / (n * 128), 2),
         "peak_bytes_per_particle": round(grown * 1024 / n),
+    }
+
+
+def long_run(periods: int) -> dict[str, Any]:
+    """A run of many periods, on all threads."""
+    taken = seconds(lambda: ours(20_000, periods, 0, threads=None))
+    return {
+        "particles": 20_000,
+        "periods": periods,
+        "threads": ts.get_num_threads(),
+        "seconds": round(taken, 2),
     }
 
 
@@ -324,6 +335,8 @@ def main() -> None:
     for n in (1_000,) if options.smoke else (10_000, 100_000, 1_000_000, 10_000_000):
         rows.append(against_size(n))
         print(json.dumps(rows[-1]), flush=True)
+    rows.append(long_run(1 if options.smoke else 1024))
+    print(json.dumps(rows[-1]), flush=True)
     if options.json:
         options.json.write_text(
             json.dumps(record(options, load, rows, ["numpy", "numba"]), indent=1) + "\n"
