@@ -1,4 +1,4 @@
-"""Resampling against the library `particles` and NumPy, side by side, on one thread.
+"""Resampling against the library `particles` and NumPy, side by side, on one thread and on all.
 
 Weights are log-normal: those of one small step (standard deviation 0.006 of their logarithms), and
 uneven ones (1). Everyone gets normalised weights and returns sorted ancestors; NumPy's best of
@@ -112,7 +112,8 @@ NUMPY: dict[str, tuple[Callable[[Array], Array], ...]] = {
 def rivals(scheme: str) -> dict[str, Callable[[Array], Array]]:
     """Everyone's function of normalised weights."""
     every: dict[str, Callable[[Array], Array]] = {
-        "twostep_rs": lambda w: ts.resample(weights=w, scheme=scheme, threads=1)
+        "twostep_rs": lambda w: ts.resample(weights=w, scheme=scheme, threads=1),
+        "twostep_rs, all threads": lambda w: ts.resample(weights=w, scheme=scheme),
     }
     every |= {f"numpy {form.__name__}": form for form in NUMPY.get(scheme, ())}
     if importlib.util.find_spec("particles"):
@@ -137,16 +138,20 @@ def row(scheme: str, weights: str, n: int, repeats: int, seed: int) -> dict[str,
             if round_:  # the first is to warm up
                 times[name].append(taken)
 
-    def ratio(name: str) -> float:
-        pairs = zip(times[name], times["twostep_rs"], strict=True)
-        return round(median(slow / fast for slow, fast in pairs), 2)
+    def speedup(of: str) -> dict[str, float]:
+        return {
+            name: round(median(a / b for a, b in zip(times[name], times[of], strict=True)), 2)
+            for name in draw
+            if not name.startswith("twostep_rs")
+        }
 
     return {
         "scheme": scheme,
         "weights": weights,
         "particles": n,
         "microseconds": {name: round(1e6 * median(t), 1) for name, t in times.items()},
-        "speedup": {name: ratio(name) for name in draw if name != "twostep_rs"},
+        "speedup": speedup("twostep_rs"),
+        "speedup_of_all_threads": speedup("twostep_rs, all threads"),
     }
 
 

@@ -364,21 +364,20 @@ impl Vectorised for Expand<'_> {
             }
             return;
         }
-        // Without a branch on the counts: first once, where a particle's places begin, then as the
-        // largest number so far. One without offspring writes too, and the next one with some
-        // overwrites it.
+        // Without a branch on the counts: first, at the place where a particle's offspring begin,
+        // how many particles later than the last one with offspring it is; then the sums of that.
         let mut place = 0;
-        for (lane, &count) in counts.iter().enumerate() {
+        for &count in counts {
+            place += count as usize;
             match ancestors.get_mut(place) {
-                Some(ancestor) => *ancestor = first + lane as i64,
+                Some(later) => *later += 1,
                 None => break,
             }
-            place += count as usize;
         }
-        let mut largest = first;
+        let mut particle = first;
         for ancestor in ancestors {
-            largest = largest.max(*ancestor);
-            *ancestor = largest;
+            particle += *ancestor;
+            *ancestor = particle;
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Srinivasan sampling process.
 
+use std::hint::select_unpredictable;
+
 use super::counts::{Counts, Draw, Split, offspring};
 use super::weights::{Row, TileSum};
 use crate::sim::particles::{TILE, for_each_tile};
@@ -102,19 +104,27 @@ impl Vectorised for WithinTile<'_> {
 }
 
 /// Who of two is settled, whether with an offspring, and who goes on with how much.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "a lazy operator is a branch that cannot be predicted"
+)]
 #[inline(always)]
 fn meet(a: Fraction, b: Fraction, u: f64) -> (usize, bool, Fraction) {
     let sum = a.size + b.size;
     let one = sum >= 1.0;
     // Below 1, a goes on with probability a / (a + b). From 1 on, a is settled with probability
     // (1 - b) / (2 - a - b).
-    let a_goes_on = if one {
-        u * (2.0 - sum) >= 1.0 - b.size
-    } else {
-        // A fraction of zero is settled, whatever rounding does to the product.
-        u * sum < a.size || b.size == 0.0
+    // Nothing here can be predicted: both values are cheaper than a wrong branch. A fraction of
+    // zero is settled, whatever rounding does to the product.
+    let above = u * (2.0 - sum) >= 1.0 - b.size;
+    let below = (u * sum < a.size) | (b.size == 0.0);
+    let a_goes_on = (one & above) | (!one & below);
+    let size = select_unpredictable(one, sum - 1.0, sum);
+    let kept = select_unpredictable(a_goes_on, a.particle, b.particle);
+    let settled = select_unpredictable(a_goes_on, b.particle, a.particle);
+    let kept = Fraction {
+        particle: kept,
+        size,
     };
-    let size = if one { sum - 1.0 } else { sum };
-    let (kept, settled) = if a_goes_on { (a, b) } else { (b, a) };
-    (settled.particle, one, Fraction { size, ..kept })
+    (settled, one, kept)
 }
