@@ -3,7 +3,8 @@
 Weights are log-normal: those of one small step (standard deviation 0.006 of their logarithms), and
 uneven ones (1). Everyone gets normalised weights and returns sorted ancestors; NumPy's best of
 searchsorted and, where the scheme allows, repeated counts. Runs alternate; medians of the times,
-and of the ratios of each round. `particles` is measured if it is installed.
+and of the ratios of each round. `particles` is measured if it is installed: with
+`pip install --no-deps particles`, since it excludes NumPy 2, with which this part of it works.
 
     python benches/python/resample.py [--smoke] [--repeats 15] [--seed 1000] [--json FILE]
 """

@@ -6,7 +6,7 @@
 )]
 
 use super::Scheme;
-use super::multinomial::{add_multinomial, multinomial};
+use super::multinomial::multinomial;
 use super::ssp::ssp;
 use super::strata::strata;
 use super::weights::{Row, Source, TileSum, Total, total};
@@ -41,7 +41,10 @@ impl Draw<'_> {
     pub(crate) fn counts(self, scheme: Scheme, sums: &mut [TileSum], counts: &mut [Counts]) {
         match scheme {
             Scheme::Systematic | Scheme::Stratified => strata(self, scheme, sums, counts),
-            Scheme::Multinomial => multinomial(self, sums, counts),
+            Scheme::Multinomial => {
+                counts.fill([0; TILE]);
+                multinomial(self, sums, counts);
+            }
             Scheme::Residual => self.residual(sums, counts),
             Scheme::Ssp => ssp(self, sums, counts),
             Scheme::Killing => self.killing(sums, counts),
@@ -87,7 +90,7 @@ impl Draw<'_> {
                 offspring: rest,
                 ..self
             };
-            add_multinomial(draw, &mut remaining, counts);
+            multinomial(draw, &mut remaining, counts);
         }
     }
 
@@ -113,7 +116,7 @@ impl Draw<'_> {
             ..self
         };
         if draw.offspring > 0 {
-            add_multinomial(draw, sums, counts);
+            multinomial(draw, sums, counts);
         }
     }
 

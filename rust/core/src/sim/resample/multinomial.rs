@@ -10,6 +10,8 @@
     reason = "closures of iterators are not compiled for the instruction set"
 )]
 
+use std::collections::BTreeSet;
+
 use super::counts::{Counts, Draw, of_tile, whole};
 use super::weights::{Row, TileSum, prefix_sums};
 use crate::math;
@@ -26,25 +28,12 @@ const INVERSES: [f64; 6] = [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0, 1.0 / 5.0, 1.0
 /// The largest mean that is drawn at once.
 const LARGEST_MEAN: f64 = 8.0;
 
-/// Write the numbers of offspring of independent draws.
+/// Add the numbers of offspring of `draw.offspring` independent draws to `counts`.
 pub(super) fn multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
-    let missing = poissonise(draw, sums, counts);
-    add_draws(draw, sums, counts, missing);
-}
-
-/// Add the numbers of offspring of independent draws to `counts`.
-pub(super) fn add_multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
     let missing = if (draw.offspring as f64) < FEW * draw.particles as f64 {
         draw.offspring
     } else {
-        let mut poisson = vec![[0; TILE]; sums.len()];
-        let missing = poissonise(draw, sums, &mut poisson);
-        for (counts, poisson) in counts.iter_mut().zip(&poisson) {
-            for (count, more) in counts.iter_mut().zip(poisson) {
-                *count += more;
-            }
-        }
-        missing
+        poissonise(draw, sums, counts)
     };
     add_draws(draw, sums, counts, missing);
 }
@@ -74,30 +63,44 @@ fn find(draw: Draw<'_>, sums: &[TileSum], target: f64) -> (usize, usize) {
     )
 }
 
-/// Write multinomial numbers for all draws but some; returns how many are missing.
+/// Add the multinomial numbers of all draws but some; returns how many are missing.
 fn poissonise(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) -> usize {
+    let mut tiles: Vec<_> = counts.iter_mut().map(|counts| (counts, 0)).collect();
     for_each_tile(
         sums,
-        counts,
-        || [0.0; TILE],
-        |index, sum, counts, weights| {
-            (draw.source)(index, weights);
-            let rate = sum.scale * draw.rate();
-            vectorise(Poisson {
-                index,
-                weights,
-                rate,
-                counts,
-                draw,
-            });
+        &mut tiles,
+        || ([0.0; TILE], [0; TILE]),
+        |index, sum, (counts, offspring), (weights, numbers)| {
+            poisson_of_tile(draw, index, sum, weights, numbers);
+            for (count, number) in counts.iter_mut().zip(&*numbers) {
+                *count += number;
+            }
+            *offspring = of_tile(numbers);
         },
     );
-    let offspring: Vec<usize> = counts.iter().map(of_tile).collect();
-    let sum: usize = offspring.iter().sum();
+    let sum: usize = tiles.iter().map(|(_, offspring)| offspring).sum();
     if sum > draw.offspring {
-        remove(draw, counts, &offspring, sum - draw.offspring);
+        remove(draw, sums, &mut tiles, sum - draw.offspring);
     }
     draw.offspring.saturating_sub(sum)
+}
+
+/// The Poisson numbers of tile `index`; `weights` is scratch.
+fn poisson_of_tile(
+    draw: Draw<'_>,
+    index: usize,
+    sum: &TileSum,
+    weights: &mut Row,
+    numbers: &mut Counts,
+) {
+    (draw.source)(index, weights);
+    vectorise(Poisson {
+        index,
+        weights,
+        rate: sum.scale * draw.rate(),
+        counts: numbers,
+        draw,
+    });
 }
 
 struct Poisson<'a> {
@@ -180,11 +183,13 @@ fn inverse(mean: f64, u: f64) -> u32 {
     count
 }
 
-/// Take `surplus` of all offspring away, uniformly and without replacement.
-fn remove(draw: Draw<'_>, counts: &mut [Counts], offspring: &[usize], surplus: usize) {
-    let all: usize = offspring.iter().sum();
+/// Take `surplus` of all Poisson numbers away, uniformly and without replacement.
+///
+/// Those of the tiles that are hit are drawn again, which gives the same.
+fn remove(draw: Draw<'_>, sums: &[TileSum], tiles: &mut [(&mut Counts, usize)], surplus: usize) {
+    let all: usize = tiles.iter().map(|(_, offspring)| offspring).sum();
     let stream = draw.stream.fold(4);
-    let mut chosen = std::collections::BTreeSet::new();
+    let mut chosen = BTreeSet::new();
     let mut number = 0;
     while chosen.len() < surplus {
         let [u, _] = stream.uniforms(number, draw.step, 0);
@@ -192,16 +197,18 @@ fn remove(draw: Draw<'_>, counts: &mut [Counts], offspring: &[usize], surplus: u
         number += 1;
     }
     let mut chosen = chosen.into_iter().peekable();
+    let (mut weights, mut numbers) = ([0.0; TILE], [0; TILE]);
     let mut before = 0;
-    for (counts, offspring) in counts.iter_mut().zip(offspring) {
-        let through = before + offspring;
+    for (index, (counts, offspring)) in tiles.iter_mut().enumerate() {
+        let through = before + *offspring;
         if chosen.peek().is_some_and(|&next| next < through) {
-            for count in counts.iter_mut() {
-                let end = before + *count as usize;
+            poisson_of_tile(draw, index, &sums[index], &mut weights, &mut numbers);
+            let mut end = before;
+            for (count, number) in counts.iter_mut().zip(&numbers) {
+                end += *number as usize;
                 while chosen.next_if(|&next| next < end).is_some() {
                     *count -= 1;
                 }
-                before = end;
             }
         }
         before = through;
