@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
@@ -22,3 +24,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 
 # Bitwise comparisons need a fixed number, and for the small networks of the tests one is fastest.
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_of_the_session():
+    """Solutions that tests share are kept apart from those of the user."""
+    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWOSTEP_CACHE_DIR", directory)
+        yield

@@ -76,19 +76,25 @@ class Generations:
                 equation; ``growth``: :math:`\mu_0 / \lambda`; ``printed``:
                 :math:`(\mu_0 + \kappa) / \lambda`, as a published formula has it.
         """
-        return (self.mu0 + self._offset(normalisation)) / self.lam
+        return (self.mu0 + offset(normalisation, self.r, self.kappa)) / self.lam
 
     def running(self, normalisation: Normalisation = "kpp") -> NDArray[np.float64]:
         """The speed estimated from the first 1, 2, ..., T periods, burn-in or not; shape (T,)."""
         means = np.cumsum(self.growth) / np.arange(1, len(self.growth) + 1)
-        return (means + self._offset(normalisation)) / self.lam
+        return (means + offset(normalisation, self.r, self.kappa)) / self.lam
 
     def windowed(self, width: int, normalisation: Normalisation = "kpp") -> NDArray[np.float64]:
         """The speed estimated from each ``width`` periods in turn; shape (T - width + 1,)."""
         width = as_integer("width", width, low=1, high=len(self.growth))
         means = np.convolve(self.growth, np.full(width, 1.0 / width), mode="valid")
-        return (means + self._offset(normalisation)) / self.lam
+        return (means + offset(normalisation, self.r, self.kappa)) / self.lam
 
-    def _offset(self, normalisation: Normalisation) -> float:
-        as_choice("normalisation", normalisation, get_args(Normalisation))
-        return {"kpp": self.r, "growth": 0.0, "printed": self.kappa}[normalisation]
+
+def offset(normalisation: Normalisation, r: float, kappa: float) -> float:
+    r"""What a normalisation adds to :math:`\mu_0`.
+
+    Raises:
+        InputError: there is no such normalisation.
+    """
+    as_choice("normalisation", normalisation, get_args(Normalisation))
+    return {"kpp": r, "growth": 0.0, "printed": kappa}[normalisation]
