@@ -40,7 +40,7 @@ class StageOneConfig:
         method: direction of the derivative: the pair's velocity, or the network's own (imf).
         coupling: which source particle a target particle is trained with: the one that it came
             from, any, or its partner in an optimal plan between the whole clouds.
-        head: how the parameter enters the output: not, or affinely.
+        head: how the parameter enters the output: not, affinely, or affinely by its logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         width: width of every hidden layer.
         depth: number of hidden layers.
@@ -59,7 +59,7 @@ class StageOneConfig:
 
     method: Literal["meanflow", "imf"] = "imf"
     coupling: Coupling = "paired"
-    head: Literal["plain", "affine"] = "affine"
+    head: Literal["plain", "affine", "log-affine"] = "affine"
     jitter: float = 0.3
     width: int = 64
     depth: int = 5
@@ -93,7 +93,7 @@ class StageTwoConfig:
     """Deep Particle: near-identity corrector trained on exact couplings, one per parameter.
 
     Attributes:
-        head: how the parameter enters the output: not, or affinely.
+        head: how the parameter enters the output: not, affinely, or affinely by its logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         inputs: where the correction is evaluated: at the output of stage I, or at the source
             particle that it came from, which stays in the range of training at any parameter.
@@ -114,7 +114,7 @@ class StageTwoConfig:
         clip: largest norm of a gradient.
     """
 
-    head: Literal["plain", "affine"] = "affine"
+    head: Literal["plain", "affine", "log-affine"] = "affine"
     jitter: float = 0.3
     inputs: Literal["position", "source"] = "source"
     width: int = 64

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Head = Literal["plain", "affine"]
+Head = Literal["plain", "affine", "log-affine"]
 
 # The tangent differentiates the embedding in time, so a frequency multiplies its variance: none
 # is above 4 pi.
 _TIME_FREQUENCIES = (2.0 * math.pi, 4.0 * math.pi)
+
+# Waves per axis of a torus. Products of them are left to the network.
+_HARMONICS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,13 @@ class Scaling:
         location: mean position, one number per axis.
         scale: standard deviation of the positions, one positive number per axis.
         parameters: smallest and largest parameter of training.
+        period: periods of a torus, one per axis; None for free space.
     """
 
     location: tuple[float, ...]
     scale: tuple[float, ...]
     parameters: tuple[float, float]
+    period: tuple[float, ...] | None = None
 
     @property
     def dim(self) -> int:
@@ -52,6 +57,7 @@ class Standardise(nn.Module):
 
     def __init__(self, scaling: Scaling) -> None:
         super().__init__()
+        self.width = scaling.dim
         self.register_buffer("location", torch.tensor(scaling.location), persistent=False)
         self.register_buffer("scale", torch.tensor(scaling.scale), persistent=False)
 
@@ -59,24 +65,86 @@ class Standardise(nn.Module):
         """Standardise ``z`` of shape (n, d)."""
         return (z - self.location) / self.scale
 
+    def tangent(self, z: Tensor, direction: Tensor) -> Tensor:
+        """Derivative of the features at ``z`` along ``direction``, both (n, d)."""
+        del z
+        return direction / self.scale
+
+
+class Waves(nn.Module):
+    r"""Positions on a torus as sines and cosines of :math:`2\pi k x / L`: periodic features.
+
+    A map :math:`x + u(x)` with u of these features is a map of the torus.
+    """
+
+    scale: Tensor
+    frequencies: Tensor
+
+    def __init__(self, scaling: Scaling) -> None:
+        super().__init__()
+        assert scaling.period is not None
+        self.width = 2 * len(_HARMONICS) * scaling.dim
+        frequencies = (
+            2.0 * math.pi * torch.tensor(_HARMONICS) / torch.tensor(scaling.period)[:, None]
+        )
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("scale", torch.tensor(scaling.scale), persistent=False)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Features of shape (n, width) for ``z`` of shape (n, d)."""
+        angles = self._angles(z)
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+    def tangent(self, z: Tensor, direction: Tensor) -> Tensor:
+        """Derivative of the features at ``z`` along ``direction``, both (n, d)."""
+        angles, slopes = self._angles(z), self._angles(direction)
+        return torch.cat([slopes * angles.cos(), -slopes * angles.sin()], dim=1)
+
+    def _angles(self, z: Tensor) -> Tensor:
+        return (z.unsqueeze(2) * self.frequencies).flatten(1)
+
+
+def position_features(scaling: Scaling) -> Standardise | Waves:
+    """What networks see of a position, in free space or on a torus."""
+    return Standardise(scaling) if scaling.period is None else Waves(scaling)
+
+
+def nearest_image(x: Tensor, centre: Tensor, period: Tensor | None) -> Tensor:
+    """The image of ``x`` on a torus that is nearest to ``centre``; ``x`` itself in free space."""
+    return x if period is None else x - period * ((x - centre) / period).round()
+
+
+def wrapped(x: Tensor, period: Tensor | None) -> Tensor:
+    """Positions on a torus within [0, period); ``x`` itself in free space."""
+    if period is None:
+        return x
+    inside = x.remainder(period)
+    return torch.where(inside < period, inside, 0.0)  # rounding may reach the period
+
 
 class ParameterFeatures(nn.Module):
     """The physical parameter as network inputs.
 
     ``linear`` maps the training range to [-1, 1] and goes on beyond it; ``logarithm`` does the same
     to the logarithm of positive parameters. For a ``plain`` head the feature is the logarithm
-    (``linear`` where there is none). For an ``affine`` head the features are both, and both stop
+    (``linear`` where there is none). For the affine heads the features are both, and both stop
     at the ends of the training range: the trunk sees nothing that it was not trained on, and
     the head extrapolates.
 
     Args:
         scaling: where the training data lie.
-        head: ``plain`` or ``affine``.
+        head: ``plain``, ``affine``, or ``log-affine`` for positive parameters.
+
+    Raises:
+        ValueError: a ``log-affine`` head with a parameter that is not positive.
     """
 
     def __init__(self, scaling: Scaling, *, head: Head) -> None:
         super().__init__()
-        self.affine = head == "affine"
+        if head == "log-affine" and not scaling.logarithmic:
+            raise ValueError(f"head: expected positive parameters, got {scaling.parameters[0]:g}")
+        self.head = head
+        self.affine = head != "plain"
         self.range = scaling.parameters
         self.logarithmic = scaling.logarithmic
         self.width = 2 if self.affine and self.logarithmic else 1
@@ -89,6 +157,10 @@ class ParameterFeatures(nn.Module):
         """Logarithm of ``parameter``, (n, 1), relative to that of the training range."""
         low, high = self.range
         return _relative(parameter.log(), math.log(low), math.log(high))
+
+    def relative(self, parameter: Tensor) -> Tensor:
+        """What an affine head is affine in, (n, 1)."""
+        return self.logarithm(parameter) if self.head == "log-affine" else self.linear(parameter)
 
     def forward(self, parameter: Tensor) -> Tensor:
         """Features of shape (n, width)."""
@@ -125,8 +197,20 @@ class TimeFeatures(nn.Module):
         return torch.cat([torch.ones_like(t), *slopes], dim=1)
 
 
-def scaling_of(positions: Tensor, parameters: Sequence[float]) -> Scaling:
-    """The scaling of ``positions``, shape (n, d), at ``parameters``."""
+def scaling_of(
+    positions: Tensor, parameters: Sequence[float], period: tuple[float, ...] | None = None
+) -> Scaling:
+    """The scaling of ``positions``, shape (n, d), at ``parameters``.
+
+    On a torus it is that of uniform positions: nothing there has a mean.
+    """
+    if period is not None:
+        return Scaling(
+            location=tuple(0.5 * length for length in period),
+            scale=tuple(length / math.sqrt(12.0) for length in period),
+            parameters=(min(parameters), max(parameters)),
+            period=period,
+        )
     points = positions.double()
     deviation = points.std(dim=0, correction=0)
     deviation[deviation == 0.0] = 1.0  # an axis that is constant needs no scale

@@ -14,20 +14,21 @@ class OutputLayer(nn.Module):
     r"""Linear output that is constant or affine in the parameter.
 
     ``plain``: :math:`W f`. ``affine``: :math:`a + s b` with :math:`(a, b) = W f` and s the
-    parameter relative to the training range. Displacements by a flow grow in proportion to its
-    strength, so that the affine head extrapolates where the plain one saturates.
+    parameter relative to the training range; ``log-affine``: s is its logarithm. Displacements by
+    a flow grow in proportion to its strength, so that the affine head extrapolates where the
+    plain one saturates.
 
     Args:
         width: width of the trunk.
         dim: number of coordinates of the output.
-        head: ``plain`` or ``affine``.
+        head: ``plain``, ``affine`` or ``log-affine``.
         gain: standard deviation of the initial weights times the root of ``width``; zero starts
             at zero.
     """
 
     def __init__(self, width: int, dim: int, *, head: Head, gain: float) -> None:
         super().__init__()
-        self.affine = head == "affine"
+        self.affine = head != "plain"
         self.linear = nn.Linear(width, dim * (1 + self.affine))
         nn.init.normal_(self.linear.weight, std=gain * width**-0.5)
         nn.init.zeros_(self.linear.bias)

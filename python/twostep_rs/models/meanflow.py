@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twostep_rs.models.features import Head, ParameterFeatures, Scaling, Standardise, TimeFeatures
+from twostep_rs.models.features import (
+    Head,
+    ParameterFeatures,
+    Scaling,
+    TimeFeatures,
+    position_features,
+)
 from twostep_rs.models.head import OutputLayer
 
 _SMALL_GAIN = 0.1
@@ -30,23 +36,24 @@ class Tangent(NamedTuple):
 class AverageVelocity(nn.Module):
     r"""MeanFlow's network :math:`u_\theta(z, t, h, \sigma)`, the mean velocity over [t - h, t].
 
-    An MLP with SELU and skip connections on standardised positions, embedded times t and h, and
-    the parameter. Time runs from the target at t = 0 to the source at t = 1.
+    An MLP with SELU and skip connections on standardised positions (on a torus: waves of them),
+    embedded times t and h, and the parameter. Time runs from the target at t = 0 to the source
+    at t = 1.
 
     Args:
         scaling: where the training data lie.
         width: width of every hidden layer.
         depth: number of hidden layers, at least 1.
-        head: ``plain`` or ``affine`` in the parameter.
+        head: ``plain``, ``affine`` or ``log-affine`` in the parameter.
     """
 
     def __init__(self, scaling: Scaling, *, width: int, depth: int, head: Head) -> None:
         super().__init__()
         self.scaling = scaling
-        self.standardise = Standardise(scaling)
+        self.positions = position_features(scaling)
         self.times = TimeFeatures()
         self.parameter_features = ParameterFeatures(scaling, head=head)
-        inputs = scaling.dim + 2 * self.times.width + self.parameter_features.width
+        inputs = self.positions.width + 2 * self.times.width + self.parameter_features.width
         widths = [inputs, *[width] * depth]
         self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.head = OutputLayer(width, scaling.dim, head=head, gain=_SMALL_GAIN)
@@ -66,7 +73,7 @@ class AverageVelocity(nn.Module):
         features = functional.selu(self.hidden[0](self._inputs(z, t, h, parameter, seen)))
         for layer in self.hidden[1:]:
             features = features + functional.selu(layer(features))
-        return self._outputs(self.head(features, self.parameter_features.linear(parameter)))
+        return self._outputs(self.head(features, self.parameter_features.relative(parameter)))
 
     @torch.no_grad()
     def tangent(
@@ -85,7 +92,7 @@ class AverageVelocity(nn.Module):
         """
         dfeatures = torch.cat(
             [
-                direction.z / self.standardise.scale,
+                self.positions.tangent(z, direction.z),
                 self.times.tangent(t) * direction.t,
                 self.times.tangent(h) * direction.h,
                 z.new_zeros(len(z), self.parameter_features.width),
@@ -101,17 +108,17 @@ class AverageVelocity(nn.Module):
             skip = index > 0
             features = features + outputs if skip else outputs
             dfeatures = dfeatures + doutputs if skip else doutputs
-        relative = self.parameter_features.linear(parameter)
+        relative = self.parameter_features.relative(parameter)
         return self._outputs(self.head.tangent(dfeatures, relative))
 
     def _inputs(
         self, z: Tensor, t: Tensor, h: Tensor, parameter: Tensor, seen: Tensor | None
     ) -> Tensor:
         condition = self.parameter_features(parameter if seen is None else seen)
-        return torch.cat([self.standardise(z), self.times(t), self.times(h), condition], dim=1)
+        return torch.cat([self.positions(z), self.times(t), self.times(h), condition], dim=1)
 
     def _outputs(self, outputs: Tensor) -> Tensor:
-        return outputs * self.standardise.scale
+        return outputs * self.positions.scale
 
 
 def _selu_slope(selu: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.systems.keller_segel import KellerSegel
+from twostep_rs.systems.kpp import KPP
 
 if TYPE_CHECKING:
     from twostep_rs.systems.protocol import System
@@ -13,15 +14,18 @@ if TYPE_CHECKING:
 
 def describe(system: System) -> dict[str, Any] | None:
     """What :func:`restore` needs to make ``system`` again; None for a system of the user."""
-    if not isinstance(system, KellerSegel):
-        return None
-    return {
-        "name": "KellerSegel",
-        "dim": system.dim,
-        "flow": system.flow,
-        "physics": system.physics,
-        "constants": asdict(system.constants),
-    }
+    if isinstance(system, KellerSegel):
+        return {
+            "name": "KellerSegel",
+            "dim": system.dim,
+            "flow": system.flow,
+            "physics": system.physics,
+            "constants": asdict(system.constants),
+        }
+    if isinstance(system, KPP):
+        fields = asdict(system)
+        return {"name": "KPP", "prior": fields.pop("prior_law"), **fields}
+    return None
 
 
 def restore(description: dict[str, Any] | None) -> System | None:
@@ -32,8 +36,15 @@ def restore(description: dict[str, Any] | None) -> System | None:
     """
     if description is None:
         return None
-    if description["name"] != "KellerSegel":
-        raise ValueError(f"name {description['name']!r}")
-    return KellerSegel(
-        description["dim"], description["flow"], description["physics"], **description["constants"]
-    )
+    match description["name"]:
+        case "KellerSegel":
+            return KellerSegel(
+                description["dim"],
+                description["flow"],
+                description["physics"],
+                **description["constants"],
+            )
+        case "KPP":
+            return KPP(**{key: value for key, value in description.items() if key != "name"})
+        case name:
+            raise ValueError(f"name {name!r}")

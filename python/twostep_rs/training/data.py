@@ -32,21 +32,25 @@ class TrainingData:
         source: (k, n, d) float32.
         target: (k, n, d) float32.
         paired: whether row i of a target is where row i of its source went.
+        period: periods of a torus, one per axis; None for free space.
     """
 
     parameters: tuple[float, ...]
     source: Tensor
     target: Tensor
     paired: bool
+    period: tuple[float, ...] | None = None
 
     @classmethod
-    def from_clouds(cls, clouds: Mapping[float, Cloud]) -> TrainingData:
+    def from_clouds(
+        cls, clouds: Mapping[float, Cloud], period: tuple[float, ...] | None = None
+    ) -> TrainingData:
         """Stack clouds of one size, each with as many source as target particles.
 
         Raises:
             DtypeError: a parameter is no number, or a value no cloud.
             InputError: there are none, or some are paired and others not.
-            ShapeError: their shapes differ.
+            ShapeError: their shapes differ, or there is not one period per axis.
         """
         if not clouds:
             raise InputError("clouds: expected at least one parameter, got none")
@@ -71,11 +75,13 @@ class TrainingData:
                     raise ShapeError(
                         f"clouds[{parameter:g}].{end}: expected {expected}, got {shape}"
                     )
+        if period is not None and len(period) != first.dim:
+            raise ShapeError(f"period: expected {first.dim} numbers, got {len(period)}")
         source, target = (
             torch.from_numpy(np.stack([getattr(clouds[p], end) for p in parameters])).float()
             for end in ("source", "target")
         )
-        return cls(tuple(float(p) for p in parameters), source, target, first.paired)
+        return cls(tuple(float(p) for p in parameters), source, target, first.paired, period)
 
     @property
     def dim(self) -> int:
@@ -90,7 +96,7 @@ class TrainingData:
     def scaling(self) -> Scaling:
         """Location and scale of all particles."""
         both = torch.cat([self.source, self.target], dim=1)
-        return scaling_of(both.reshape(-1, self.dim), self.parameters)
+        return scaling_of(both.reshape(-1, self.dim), self.parameters, self.period)
 
     def coupled(self, coupling: Coupling, *, threads: int | None = None) -> TrainingData:
         """Order the targets so that row i goes with row i of the source, where that is meant.
@@ -107,13 +113,17 @@ class TrainingData:
             )
         if coupling != "exact":
             return self
-        plans = ot.emd_batch(list(self.source), list(self.target), threads=threads)
+        plans = ot.emd_batch(
+            list(self.source), list(self.target), period=self.period, threads=threads
+        )
         target = torch.stack([y[p.permutation] for y, p in zip(self.target, plans, strict=True)])
         return replace(self, target=target, paired=True)
 
     def fingerprint(self) -> str:
         """A hash of everything in here."""
-        digest = hashlib.sha256(repr((self.parameters, self.paired, self.source.shape)).encode())
+        digest = hashlib.sha256(
+            repr((self.parameters, self.paired, self.period, self.source.shape)).encode()
+        )
         for tensor in (self.source, self.target):
             digest.update(tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()

@@ -10,7 +10,7 @@ from twostep_rs import config as configuration
 from twostep_rs._scalars import as_real
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import DtypeError, InputError
-from twostep_rs.systems import Cloud, System
+from twostep_rs.systems import Cloud, Domain, System
 from twostep_rs.training import stage_1, stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.device import resolve_device
@@ -26,6 +26,7 @@ def fit(
     parameters: Sequence[float] | None = None,
     config: Config | None = None,
     *,
+    period: Sequence[float] | None = None,
     progress: Progress | None = None,
     log: Log | None = None,
 ) -> TwoStepModel:
@@ -36,6 +37,7 @@ def fit(
         parameters: parameters of training; those of ``config.simulation`` by default. Not with
             clouds, which have their own.
         config: everything else; the full size by default.
+        period: periods of the torus that clouds lie on, one per axis; a system has its own.
         progress: called as ``progress(step, steps)`` after every step of both stages.
         log: called with rows of metrics of both stages.
 
@@ -44,7 +46,7 @@ def fit(
 
     Raises:
         DtypeError: ``system`` is neither a system nor clouds.
-        InputError: no parameters, or parameters beside clouds.
+        InputError: no parameters, parameters beside clouds, or periods beside a system.
         DeviceError: the device is not there.
     """
     config = configuration.Config() if config is None else config
@@ -52,7 +54,11 @@ def fit(
         raise DtypeError(f"config: expected a Config, got {type(config).__name__}")
     resolve_device(config.device)
     clouds = _clouds(system, parameters, config)
-    data = TrainingData.from_clouds(clouds)
+    known = None if isinstance(system, Mapping) else system
+    if known is not None and period is not None:
+        raise InputError("period: expected none beside a system, which has its own")
+    domain = Domain(None if period is None else tuple(period)) if known is None else known.domain
+    data = TrainingData.from_clouds(clouds, domain.period)
     config = replace(
         config,
         experiment="",
@@ -63,7 +69,6 @@ def fit(
             particles=data.particles,
         ),
     )
-    known = None if isinstance(system, Mapping) else system
     steps = config.stage_1.steps + config.stage_2.steps
     velocity = stage_1.train(
         data,
@@ -100,8 +105,6 @@ def _clouds(
             "system: expected an object with dim, domain, prior and simulate, or clouds per "
             f"parameter, got {type(system).__name__}"
         )
-    if system.domain.period is not None:
-        raise InputError("system: expected one in free space, got a torus")
     chosen = config.simulation.parameters if parameters is None else parameters
     if not isinstance(chosen, Iterable):
         raise DtypeError(f"parameters: expected a sequence of numbers, got {chosen!r}")

@@ -10,6 +10,7 @@ import torch
 from twostep_rs._arrays import as_points, like
 from twostep_rs._scalars import as_integer, as_real
 from twostep_rs.errors import InputError, ShapeError
+from twostep_rs.models.features import wrapped
 from twostep_rs.models.meanflow import generate
 from twostep_rs.training import weights
 from twostep_rs.training.device import resolve_device
@@ -109,7 +110,7 @@ class TwoStepModel:
             self._transport(part.to(device), value, stage, evaluations)
             for part in torch.split(torch.from_numpy(points).float(), rows)
         ]
-        return like(source)(torch.cat(parts).cpu().double().numpy())
+        return like(source)(torch.cat(parts).cpu().numpy())
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write ``weights.safetensors``, with everything :func:`twostep_rs.load` needs, there.
@@ -123,11 +124,12 @@ class TwoStepModel:
     def _transport(self, source: Tensor, parameter: float, stage: int, evaluations: int) -> Tensor:
         column = source.new_full((len(source), 1), parameter)
         x = generate(self.velocity, source, column, evaluations=evaluations)
-        if stage == 1:
-            return x
-        at = source if self.config.stage_2.inputs == "source" else x
-        moved: Tensor = self.corrector(x, at, column)
-        return moved
+        if stage == 2:
+            x = self.corrector(x, source if self.config.stage_2.inputs == "source" else x, column)
+        # In double precision: rounded to single, the period itself may lie outside.
+        period = self.velocity.scaling.period
+        x = x.double()
+        return wrapped(x, None if period is None else x.new_tensor(period))
 
     def _source(self, n: int, seed: int, source: ArrayLike | None) -> ArrayLike:
         if source is not None:

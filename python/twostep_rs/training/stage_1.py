@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from twostep_rs.losses.meanflow import MeanFlowBatch, meanflow_loss
+from twostep_rs.models.features import nearest_image
 from twostep_rs.models.meanflow import AverageVelocity
 from twostep_rs.training import loop
 from twostep_rs.training.capture import Replayed
@@ -94,6 +95,7 @@ class _Training:
         self._target = coupled.target.reshape(-1, data.dim).to(device)
         self._parameters = torch.tensor(data.parameters, device=device)
         self._particles = data.particles
+        self._period = None if data.period is None else torch.tensor(data.period, device=device)
         self._metrics: dict[str, Tensor] = {}
         self._step = Replayed(self._update, device, [self._generator])
 
@@ -141,9 +143,11 @@ class _Training:
             source = target
         times = draw_times(self._config, size, self._generator)
         parameter = self._parameters[target // self._particles].unsqueeze(1)
+        ends = self._target[target]
         return MeanFlowBatch(
-            source=self._source[source],
-            target=self._target[target],
+            # On a torus the path is the shortest.
+            source=nearest_image(self._source[source], ends, self._period),
+            target=ends,
             parameter=parameter,
             seen=jittered(parameter, self._scaling, self._config.jitter, self._generator),
             t=times.t,

@@ -122,8 +122,8 @@ class _Training:
         self._batches = Batches(
             data, config.batch, seed, prior if config.source == "prior" else None, device
         )
-        self._to_target = Couplings(threads)
-        self._to_twin = Couplings(threads)
+        self._to_target = Couplings(threads, data.period)
+        self._to_twin = Couplings(threads, data.period)
         parameters = torch.tensor(data.parameters, device=device)
         self._parameter = parameters.repeat_interleave(config.batch).unsqueeze(1)
         # The recorded step reads these two; new batches and couplings are copied into them.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAME = "weights.safetensors"
 
-_FORMAT = "twostep weights 1"
+_FORMAT = "twostep weights 2"
 _KEY = "twostep"
 _SECTIONS = {
     "simulation": configuration.SimulationConfig,
@@ -141,7 +141,10 @@ def _scaling(fields: dict[str, Any]) -> Scaling:
     location, scale = tuple(fields["location"]), tuple(fields["scale"])
     if not location or len(location) != len(scale):
         raise ValueError(f"{len(location)} locations and {len(scale)} scales")
-    return Scaling(location, scale, (low, high))
+    period = None if fields["period"] is None else tuple(fields["period"])
+    if period is not None and len(period) != len(location):
+        raise ValueError(f"{len(location)} locations and {len(period)} periods")
+    return Scaling(location, scale, (low, high), period)
 
 
 def _config(fields: dict[str, Any]) -> Config:

@@ -31,7 +31,7 @@ def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress)
     log = MetricsLog(run.metrics, stage=1)
     with threads(config.threads), progress.task("train stage I") as advance:
         stage_1.train(
-            TrainingData.from_clouds(read_clouds(run, system)),
+            TrainingData.from_clouds(read_clouds(run, system), system.domain.period),
             config.stage_1,
             seed=config.seed,
             device=config.device,
@@ -58,7 +58,7 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
 
     config = run.config
     system = experiment.system(config.simulation.physics)
-    data = TrainingData.from_clouds(read_clouds(run, system))
+    data = TrainingData.from_clouds(read_clouds(run, system), system.domain.period)
     log = MetricsLog(run.metrics, stage=2)
     with threads(config.threads), progress.task("train stage II") as advance:
         first = stage_1.train(
