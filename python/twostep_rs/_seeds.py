@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     TRAINING = 0
     SOURCE = 1
     REFERENCE = 2
+    GROWTH = 3
 
 
 def cloud_seed(seed: int, purpose: Purpose, index: int = 0) -> int:

@@ -10,6 +10,7 @@ from twostep_rs._seeds import LARGEST_SEED
 from twostep_rs.errors import ConfigError
 
 Coupling = Literal["paired", "independent", "exact"]
+Metric = Literal["histogram", "exact", "planes", "masses"]
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,10 @@ class EvaluationConfig:
         references: comparisons of each stage, every one with a reference and a source of its own.
         floor_pairs: pairs of independent references whose mean distance is the floor.
         bins: cells per axis of the histograms.
-        boxes: where histograms lie: around the reference, or around both clouds.
-        metrics: W2 squared between histograms, or between the clouds themselves.
+        boxes: where histograms lie: around the reference, or around both clouds. Tori need none.
+        metrics: W2 squared between histograms, between the clouds themselves (``exact``), between
+            histograms of every coordinate plane (``planes``), or from histograms to the exact
+            masses of their cells, where the law is known (``masses``; of planes beyond two axes).
     """
 
     parameters: tuple[float, ...] = ()
@@ -168,7 +171,7 @@ class EvaluationConfig:
     floor_pairs: int = 10
     bins: int = 24
     boxes: tuple[Literal["reference", "joint"], ...] = ("reference", "joint")
-    metrics: tuple[Literal["histogram", "exact"], ...] = ("histogram", "exact")
+    metrics: tuple[Metric, ...] = ("histogram", "exact")
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -181,6 +184,33 @@ class EvaluationConfig:
         for name in ("boxes", "metrics"):
             _distinct(name, getattr(self, name))
             _at_least(f"{name} (number of)", len(getattr(self, name)), 1)
+
+
+@dataclass(frozen=True)
+class ConvergenceConfig:
+    """Growth rates of Feynman-Kac particles from cold and from learned starts.
+
+    Attributes:
+        parameters: diffusivities; none where an experiment has no growth rate.
+        particles: particles of every run.
+        generations: periods of every run.
+        seeds: runs from every start.
+        resampling: scheme of the runs.
+    """
+
+    parameters: tuple[float, ...] = ()
+    particles: int = 20_000
+    generations: int = 128
+    seeds: int = 20
+    resampling: Literal["systematic", "multinomial"] = "systematic"
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        _distinct("parameters", self.parameters)
+        _at_least("particles", self.particles, 2)
+        _at_least("generations", self.generations, 1)
+        # A standard error takes two.
+        _at_least("seeds", self.seeds, 2)
 
 
 @dataclass(frozen=True)
@@ -204,6 +234,7 @@ class Config:
     stage_1: StageOneConfig = field(default_factory=StageOneConfig)
     stage_2: StageTwoConfig = field(default_factory=StageTwoConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
 
     def __post_init__(self) -> None:
         _check_types(self)

@@ -14,7 +14,8 @@ from twostep_rs import experiments
 from twostep_rs.cli.command import option
 from twostep_rs.errors import ConfigError, FileFormatError
 from twostep_rs.experiments.experiment import Preset
-from twostep_rs.runs import config_file, pipeline, table
+from twostep_rs.runs import config_file, convergence_file, pipeline, table
+from twostep_rs.runs.convergence_file import read_convergence
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.progress import choose
 from twostep_rs.systems.keller_segel import Physics
@@ -94,6 +95,9 @@ class Run(_Beginning):
         directory, experiment = self._begin(tuple(pipeline.ACTIONS))
         rows, _ = read_evaluation(directory.evaluation)
         print(table.text(rows, directory.config.evaluation, experiment.axis))
+        if directory.config.convergence.parameters:
+            print()
+            print(convergence_file.text(read_convergence(directory.convergence)))
         print(f"\nreport: {directory.report}")
 
 

@@ -26,8 +26,11 @@ class Experiment:
         axis_label: what figures write below it.
         system: makes the particle system for a choice of physics.
         config: makes the configuration of a preset.
-        printed: published W2 squared by stage and parameter: histograms of 24 bins per axis in a
-            box around both clouds, physics ``paper``.
+        printed: published W2 squared by stage and parameter: histograms of the published number
+            of bins per axis, in a box around both clouds or over the torus, physics ``paper``.
+        references: makes the system that references of the evaluation are drawn from, where it
+            is not ``system``.
+        dyadic: whether the parameter is shown on a logarithmic axis.
     """
 
     name: str
@@ -37,3 +40,5 @@ class Experiment:
     system: Callable[[Physics], System]
     config: Callable[[Preset], Config]
     printed: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
+    references: Callable[[Physics], System] | None = None
+    dyadic: bool = False

@@ -146,7 +146,8 @@ class RunDirectory:
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in config_file.flat(self.config)
-            if key not in {"device", "threads"} and not key.startswith("evaluation.")
+            if key not in {"device", "threads"}
+            and not key.startswith(("evaluation.", "convergence."))
         }
 
     def cloud(self, parameter: float) -> Path:
@@ -172,6 +173,11 @@ class RunDirectory:
     def evaluation_clouds(self) -> Path:
         """Clouds of the evaluation, for figures."""
         return self.path / "clouds" / "evaluation.npz"
+
+    @property
+    def convergence(self) -> Path:
+        """Growth rates from every start, where the experiment has any."""
+        return self.path / "convergence.json"
 
     @property
     def figures(self) -> Path:

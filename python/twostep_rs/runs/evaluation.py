@@ -6,7 +6,7 @@ import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Row:
         parameter: parameter of the system.
         training_range: whether the parameter lies between those of training.
         seed: seed of the run.
-        metric: ``histogram`` or ``exact``.
+        metric: ``histogram``, ``exact`` or ``masses``; those of a plane name its axes after it.
         box: box rule of the histogram; None for ``exact`` and on a torus.
         w2_squared: mean of W2 squared over the references.
         standard_error: of that mean.
@@ -96,10 +96,28 @@ class Evaluation:
     clouds: Mapping[float, Mapping[int, Points]]
 
 
+@runtime_checkable
+class KnownLaw(Protocol):
+    """A system whose law is known."""
+
+    def bin_masses(
+        self, parameter: float, bins: int, axes: Sequence[int] | None = None, /
+    ) -> NDArray[np.float64]:
+        """Exact masses of the cells of a grid over the torus, or over some of its axes."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Metric:
-    name: str
+    kind: Literal["histogram", "exact", "masses"]
     box: Box | None
+    axes: tuple[int, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        if self.axes is None:
+            return self.kind
+        return f"{self.kind} {' '.join(f'x{axis + 1}' for axis in self.axes)}"
 
 
 def evaluate(
@@ -134,13 +152,13 @@ def evaluate(
         The rows and clouds; the same for any number of threads.
 
     Raises:
-        ConfigError: there are no parameters.
+        ConfigError: there are no parameters, or a metric does not suit the system.
         InputError: a stage returns points of a wrong shape, NaN or infinity.
         KeyboardInterrupt: on Ctrl-C.
     """
     if not config.parameters:
         raise ConfigError("evaluation.parameters: expected at least one parameter, got none")
-    metrics = _metrics(config, on_torus=system.domain.period is not None)
+    metrics = _metrics(config, system)
     distances = config.floor_pairs + config.references * len(stages)
     per_parameter = _clouds(config) + distances * len(metrics)
     tally = _Tally(per_parameter * len(config.parameters), progress)
@@ -155,8 +173,15 @@ def evaluate(
     ]
     solver = _Solver(config.bins, system.domain.period, threads, tally)
     # The longest first, so that no thread is left alone with one of them at the end.
-    order = sorted(metrics, key=lambda metric: metric.name != "exact")
-    found = solver([(m, pair) for m in order for clouds in drawn for pair in clouds.pairs(config)])
+    order = sorted(metrics, key=lambda metric: metric.kind != "exact")
+    found = solver(
+        [
+            (metric, pair)
+            for metric in order
+            for parameter, clouds in zip(config.parameters, drawn, strict=True)
+            for pair in _pairs(metric, clouds, parameter, system, config)
+        ]
+    )
     scores = {
         (metric, index): _scores(list(itertools.islice(found, distances)), config)
         for metric in order
@@ -264,13 +289,38 @@ def _scores(distances: Sequence[float], config: EvaluationConfig) -> list[_Mean]
     return [_Mean.of(floor), *(_Mean.of(rest[k : k + config.references]) for k in stages)]
 
 
-def _metrics(config: EvaluationConfig, *, on_torus: bool) -> list[_Metric]:
-    boxes: tuple[Box | None, ...] = (None,) if on_torus else config.boxes
-    return [
-        _Metric(name, box)
-        for name in config.metrics
-        for box in (boxes if name == "histogram" else (None,))
-    ]
+def _pairs(
+    metric: _Metric, drawn: _Drawn, parameter: float, system: System, config: EvaluationConfig
+) -> list[Pair]:
+    """What the metric compares: clouds, their columns, or clouds with the masses of cells."""
+    pairs = drawn.pairs(config)
+    if metric.kind == "masses":
+        assert isinstance(system, KnownLaw)
+        masses = system.bin_masses(parameter, config.bins, metric.axes)
+        pairs = [(points, masses) for points, _ in pairs]
+    if metric.axes is None:
+        return pairs
+    columns = list(metric.axes)
+    return [(x[:, columns], y if metric.kind == "masses" else y[:, columns]) for x, y in pairs]
+
+
+def _metrics(config: EvaluationConfig, system: System) -> list[_Metric]:
+    boxes: tuple[Box | None, ...] = config.boxes if system.domain.period is None else (None,)
+    planes = list(itertools.combinations(range(system.dim), 2))
+    metrics: list[_Metric] = []
+    for name in config.metrics:
+        if name == "histogram":
+            metrics += [_Metric(name, box) for box in boxes]
+        elif name == "exact":
+            metrics.append(_Metric(name, None))
+        elif name == "planes":
+            metrics += [_Metric("histogram", box, axes) for axes in planes for box in boxes]
+        elif not isinstance(system, KnownLaw):
+            raise ConfigError("evaluation.metrics: expected no 'masses' where no law is known")
+        else:
+            whole = system.dim <= 2
+            metrics += [_Metric(name, None, axes) for axes in ([None] if whole else planes)]
+    return metrics
 
 
 @dataclass(frozen=True)
@@ -292,8 +342,34 @@ class _Solver:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _distance(self, metric: _Metric, pair: Pair) -> float:
-        if metric.name == "exact":
-            return ot.emd(*pair, period=self.period, threads=1).cost
+        period = self.period
+        if period is not None and metric.axes is not None:
+            period = tuple(period[axis] for axis in metric.axes)
+        if metric.kind == "exact":
+            return ot.emd(*pair, period=period, threads=1).cost
+        if metric.kind == "masses":
+            return _to_masses(*pair, period)
         box = "joint" if metric.box is None else metric.box
-        found = ot.histogram_w2(*pair, bins=self.bins, box=box, period=self.period, threads=1)
-        return found.w2_squared
+        return ot.histogram_w2(*pair, bins=self.bins, box=box, period=period, threads=1).w2_squared
+
+
+def _to_masses(points: Points, masses: Points, period: tuple[float, ...] | None) -> float:
+    """W2 squared from the histogram of a cloud on a torus to the masses of the cells."""
+    assert period is not None
+    bins = masses.shape[0]
+    counts, edges = np.histogramdd(
+        np.mod(points, period), bins=bins, range=[(0.0, length) for length in period]
+    )
+    middles = [0.5 * (edge[1:] + edge[:-1]) for edge in edges]
+    centres = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1).reshape(-1, len(period))
+    found, expected = counts.ravel() / len(points), masses.ravel()
+    occupied, needed = found > 0.0, expected > 0.0
+    plan = ot.emd(
+        centres[occupied],
+        centres[needed],
+        a=found[occupied],
+        b=expected[needed],
+        period=period,
+        threads=1,
+    )
+    return plan.cost

@@ -29,7 +29,7 @@ _SHADE = "#EEF1F5"
 _DENSITY = colormaps["magma_r"].with_extremes(bad="white")
 _OUTSIDE = 1e-3
 
-_STYLE: Any = {
+STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -56,6 +56,8 @@ def w2_curve(
     training_parameters: Sequence[float],
     axis: str,
     printed: Mapping[int, Mapping[float, float]] | None = None,
+    *,
+    dyadic: bool = False,
 ) -> Figure:
     """W2 squared of every stage against the parameter, and its ratio to the floor.
 
@@ -67,10 +69,11 @@ def w2_curve(
         training_parameters: parameters of training, marked on the axis.
         axis: label of the parameter.
         printed: published values by stage and parameter, shown beside the histograms with box
-            ``joint``.
+            ``joint`` and those on a torus.
+        dyadic: whether the axis of the parameter is logarithmic.
     """
     panels = kinds(rows)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         width = 6.0 if len(panels) == 1 else 1.0 + 3.4 * len(panels)
         figure = Figure(figsize=(width, 5.0), layout="constrained")
         grid = figure.subplots(
@@ -83,8 +86,10 @@ def w2_curve(
                 _shade(axes, training_parameters)
                 _log_scale(axes)
             _distances(above, chosen)
-            if printed and kind.box == "joint":
+            if printed and kind.comparable:
                 _printed(above, printed)
+            if dyadic:
+                below.set_xscale("log", base=2)
             _ratios(below, chosen)
             above.set_title(_title(kind))
             below.set_xlabel(axis)
@@ -117,7 +122,7 @@ def projections(clouds: Mapping[int, Points], title: str) -> Figure:
     planes, limits = _planes(next(iter(clouds.values())).shape[1]), _limits(clouds)
     spans = limits[:, 1] - limits[:, 0]
     heights = [spans[j] / spans[i] for i, j in planes]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         width = 2.6 * len(clouds)
         figure = Figure(
             figsize=(width + 1.0, 2.4 * sum(heights) + 0.5 * len(planes) + 0.4),
@@ -151,7 +156,7 @@ def projections(clouds: Mapping[int, Points], title: str) -> Figure:
 
 def losses(metrics: Sequence[Mapping[str, Any]]) -> Figure:
     """Training loss of both stages against the step: every logged row, and a running mean."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(8.0, 2.8), layout="constrained")
         for axes, (stage, (label, color, _)) in zip(
             figure.subplots(1, len(STAGES)), STAGES.items(), strict=True
@@ -254,7 +259,12 @@ def _by_stage(chosen: Mapping[float, Mapping[int, Row]]) -> dict[int, list[Row]]
 
 
 def _title(kind: Kind) -> str:
-    return "exact, between clouds" if kind.metric == "exact" else f"histograms, box {kind.box}"
+    if kind.metric == "exact":
+        return "exact, between clouds"
+    if kind.metric.startswith("masses"):
+        return kind.metric.replace("masses", "to exact masses")
+    where = f"box {kind.box}" if kind.box else "torus"
+    return f"{kind.metric.replace('histogram', 'histograms')}, {where}"
 
 
 def _planes(dim: int) -> list[tuple[int, int]]:

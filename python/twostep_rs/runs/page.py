@@ -62,6 +62,23 @@ class Picture:
     caption: str
 
 
+@dataclass(frozen=True)
+class Table:
+    """A further table of the report.
+
+    Attributes:
+        title: above it.
+        heading: names of the columns.
+        lines: the cells.
+        note: below it.
+    """
+
+    title: str
+    heading: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    note: str
+
+
 def render(
     title: str,
     config: Config,
@@ -72,6 +89,7 @@ def render(
     seconds: Mapping[str, float],
     environment: Mapping[str, Any],
     printed: Mapping[int, Mapping[float, float]],
+    tables: Sequence[Table] = (),
 ) -> str:
     """The page.
 
@@ -84,6 +102,7 @@ def render(
         seconds: of every step.
         environment: versions and machine.
         printed: published W2 squared by stage and parameter; may be empty.
+        tables: further ones.
     """
     subtitle = (
         f"{config.experiment}, preset {config.preset}, physics {config.simulation.physics}, "
@@ -96,6 +115,7 @@ def render(
         "<h2>Distance to fresh references</h2>",
         *_tables(rows, config, axis),
         f'<p class="note">{escape(_MEANING)}</p>',
+        *(part for further in tables for part in _further(further)),
         "<h2>Figures</h2>",
         *map(_figure, pictures),
         *_printed(rows, printed, axis),
@@ -158,8 +178,8 @@ def _printed(
     """Our W2 squared beside the published one, where there is one at the same parameter."""
     if not printed:
         return
-    joint = [kind for kind in table.kinds(rows) if kind.box == "joint"]
-    kind = joint[0] if joint else table.kinds(rows)[0]
+    comparable = [kind for kind in table.kinds(rows) if kind.comparable]
+    kind = comparable[0] if comparable else table.kinds(rows)[0]
     chosen = table.select(rows, kind)
     heads = [axis, "floor"]
     for stage in printed:
@@ -176,9 +196,24 @@ def _printed(
     yield _table(heads, lines)
     yield (
         '<p class="note">W2 squared. The printed columns say W2; their size beside the floor '
-        "shows that they are W2 squared. They are taken to use the box of both clouds; ours use "
-        f"{'the same' if joint else 'the box of the reference'}.</p>"
+        f"shows that they are W2 squared. {_place(kind)}</p>"
     )
+
+
+def _place(kind: table.Kind) -> str:
+    """Where the histograms of the comparison lie."""
+    if kind.metric != "histogram":
+        return f"Ours are {kind.metric.replace('histogram', 'histograms of the plane')}."
+    if kind.box is None:
+        return "Both are of periodic histograms."
+    box = "the same" if kind.box == "joint" else "the box of the reference"
+    return f"They are taken to use the box of both clouds; ours use {box}."
+
+
+def _further(further: Table) -> Iterable[str]:
+    yield f"<h2>{escape(further.title)}</h2>"
+    yield _table(further.heading, further.lines)
+    yield f'<p class="note">{escape(further.note)}</p>'
 
 
 def _figure(picture: Picture) -> str:

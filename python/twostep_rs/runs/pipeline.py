@@ -24,6 +24,7 @@ ACTIONS: dict[Step, Callable[[RunDirectory, Experiment, Progress], None]] = {
     "stage_1": steps.train_stage_1,
     "stage_2": steps.train_stage_2,
     "evaluate": steps.evaluate,
+    "converge": steps.converge,
     "plot": steps.plot,
     "report": steps.report,
 }
@@ -31,6 +32,7 @@ _PACKAGES: dict[Step, tuple[str, ...]] = {
     "stage_1": ("torch", "safetensors"),
     "stage_2": ("torch", "safetensors"),
     "evaluate": ("torch", "safetensors"),
+    "converge": ("torch", "safetensors"),
     "plot": ("matplotlib",),
 }
 
@@ -66,7 +68,7 @@ def run(
         KeyboardInterrupt: on Ctrl-C; everything that was checkpointed is kept.
     """
     progress = Silent() if progress is None else progress
-    _require_packages(only)
+    _require_packages(only, experiment)
     require_device(config.device)
     directory = RunDirectory.create(out, config)
     with directory.locked():
@@ -76,9 +78,12 @@ def run(
     return directory
 
 
-def _require_packages(only: tuple[Step, ...]) -> None:
+def _require_packages(only: tuple[Step, ...], experiment: Experiment) -> None:
     """Refuse before hours of work what would fail after them."""
     for step in only:
-        for package in _PACKAGES.get(step, ()):
+        packages = _PACKAGES.get(step, ())
+        if experiment.references is not None and step in ("evaluate", "converge"):
+            packages = (*packages, "scipy")  # of the deterministic reference
+        for package in packages:
             if importlib.util.find_spec(package) is None:
                 raise ModuleNotFoundError(f"{step} needs {package}", name=package)

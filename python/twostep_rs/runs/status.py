@@ -12,7 +12,7 @@ from twostep_rs.runs.files import read_json, take, write_json
 if TYPE_CHECKING:
     from pathlib import Path
 
-Step = Literal["simulate", "stage_1", "stage_2", "evaluate", "plot", "report"]
+Step = Literal["simulate", "stage_1", "stage_2", "evaluate", "converge", "plot", "report"]
 STEPS: tuple[Step, ...] = get_args(Step)
 
 FORMAT = 1

@@ -19,12 +19,22 @@ class Kind:
     metric: str
     box: str | None
 
+    @property
+    def comparable(self) -> bool:
+        """Whether the published numbers are of this kind."""
+        on_torus = self.box is None and self.metric in ("histogram", "histogram x1 x3")
+        return self.box == "joint" or on_torus
+
     def describe(self, config: EvaluationConfig) -> str:
         """The metric in words."""
-        if self.metric == "exact":
+        kind, _, axes = self.metric.partition(" ")
+        if kind == "exact":
             return "exact W2 squared between clouds"
+        plane = f" of the plane {axes}" if axes else ""
+        if kind == "masses":
+            return f"W2 squared from histograms{plane} to exact masses, {config.bins} bins per axis"
         box = f", box {self.box}" if self.box else ""
-        return f"W2 squared between histograms, {config.bins} bins per axis{box}"
+        return f"W2 squared between histograms{plane}, {config.bins} bins per axis{box}"
 
 
 def kinds(rows: Iterable[Row]) -> list[Kind]:

@@ -37,6 +37,7 @@ _SECTIONS = {
     "stage_1": configuration.StageOneConfig,
     "stage_2": configuration.StageTwoConfig,
     "evaluation": configuration.EvaluationConfig,
+    "convergence": configuration.ConvergenceConfig,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twostep_rs.runs.steps.converge import converge
 from twostep_rs.runs.steps.evaluate import evaluate
 from twostep_rs.runs.steps.plot import plot
 from twostep_rs.runs.steps.report import report
@@ -10,6 +11,7 @@ from twostep_rs.runs.steps.simulate import simulate
 from twostep_rs.runs.steps.train import train_stage_1, train_stage_2
 
 __all__ = [
+    "converge",
     "evaluate",
     "plot",
     "report",

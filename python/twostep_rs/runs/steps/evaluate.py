@@ -31,13 +31,15 @@ def evaluate(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
     from twostep_rs.training.model import load
 
     config = run.config
-    system = experiment.system(config.simulation.physics)
+    physics = config.simulation.physics
+    system = experiment.system(physics)
+    references = system if experiment.references is None else experiment.references(physics)
     start = time.perf_counter()
     with threads(config.threads), progress.task("evaluate") as advance:
         model = load(run.path, system=system, device=config.device)
         found = evaluation.evaluate(
             {stage: functools.partial(model.transport, stage=stage) for stage in (1, 2)},
-            system,
+            references,
             config.evaluation,
             training_parameters=config.simulation.parameters,
             seed=config.seed,

@@ -1,4 +1,4 @@
-"""Step 5: the figures, as PNG and PDF."""
+"""Step 6: the figures, as PNG and PDF."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
+    from twostep_rs.runs.published import Target
 
 
 def plot(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
@@ -35,7 +36,13 @@ def plot(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
     shown = shown_parameters(run)
     with progress.task("plot") as advance:
         printed = experiment.printed if simulation.physics == "paper" else None
-        curve = figures.w2_curve(rows, simulation.parameters, experiment.axis_label, printed)
+        curve = figures.w2_curve(
+            rows,
+            simulation.parameters,
+            experiment.axis_label,
+            printed,
+            dyadic=experiment.dyadic,
+        )
         _save(run, "w2", curve)
         for done, parameter in enumerate(shown, start=1):
             advance(done, len(shown) + 2)
@@ -43,8 +50,18 @@ def plot(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
             _save(run, projection(parameter), figures.projections(gallery[parameter], title))
         advance(len(shown) + 1, len(shown) + 2)
         _save(run, "losses", figures.losses(read_metrics(run.metrics)))
+        for name, target in published_of(run, experiment).items():
+            _save(run, name, target.draw(run, experiment))
         advance(len(shown) + 2, len(shown) + 2)
     run.finish("plot", time.perf_counter() - start)
+
+
+def published_of(run: RunDirectory, experiment: Experiment) -> dict[str, Target]:
+    """The published figures for which this run has the numbers."""
+    from twostep_rs.runs import published
+
+    targets = published.of_experiment(experiment.name)
+    return targets if run.config.convergence.parameters else {}
 
 
 def shown_parameters(run: RunDirectory) -> list[float]:

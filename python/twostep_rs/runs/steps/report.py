@@ -1,4 +1,4 @@
-"""Step 6: the page that a reader looks at."""
+"""Step 7: the page that a reader looks at."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from twostep_rs.errors import FileFormatError
-from twostep_rs.runs import page
+from twostep_rs.runs import convergence_file, page
+from twostep_rs.runs.convergence_file import read_convergence
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.files import write_atomically
-from twostep_rs.runs.steps.plot import projection, shown_parameters
+from twostep_rs.runs.steps.plot import projection, published_of, shown_parameters
 
 if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
@@ -35,6 +36,7 @@ def report(run: RunDirectory, experiment: Experiment, progress: Progress) -> Non
             seconds=seconds,
             environment=run.status().environment,
             printed=experiment.printed if run.config.simulation.physics == "paper" else {},
+            tables=_tables(run),
         )
         write_atomically(run.report, html.encode())
     run.finish("report", time.perf_counter() - start)
@@ -50,8 +52,24 @@ def _pictures(run: RunDirectory, experiment: Experiment) -> list[page.Picture]:
             f"Projected densities at {experiment.axis} = {parameter:g}: a fresh reference, stage I "
             "and stage II, on common limits and colours."
         )
+    for name, target in published_of(run, experiment).items():
+        captions[name] = f"{name.capitalize().replace('-', ' ')}. {target.text(run.config)}"
     captions["losses"] = "Training losses, every logged row and a running mean."
     return [page.Picture(_read(run, name), caption) for name, caption in captions.items()]
+
+
+def _tables(run: RunDirectory) -> list[page.Table]:
+    if not run.config.convergence.parameters:
+        return []
+    results = read_convergence(run.convergence)
+    return [
+        page.Table(
+            "Growth rates from cold and learned starts",
+            convergence_file.HEADING,
+            convergence_file.cells(results),
+            convergence_file.caption(results),
+        )
+    ]
 
 
 def _read(run: RunDirectory, name: str) -> bytes:

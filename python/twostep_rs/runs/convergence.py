@@ -1,0 +1,234 @@
+"""Does a learned start pay? Growth rates of Feynman-Kac particles from cold and warm starts."""
+
+from __future__ import annotations
+
+import functools
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from twostep_rs._seeds import Purpose, cloud_seed
+from twostep_rs.systems.kpp import PERIOD
+from twostep_rs.threads import get_num_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from twostep_rs.config import ConvergenceConfig
+    from twostep_rs.systems import KPP
+
+    Points = NDArray[np.float64]
+
+COLD = "cold"
+
+# A running estimate has arrived when its mean error stays below this part of the speed.
+ARRIVAL = 0.005
+
+# Of the bias of the time step, which is small and smooth.
+_BIAS_MODES = 12
+
+# More runs per parameter than any study makes; keeps the seeds of parameters apart.
+_RUNS_PER_PARAMETER = 2**14
+
+
+class Start(Protocol):
+    """Where the particles of a run begin."""
+
+    def __call__(self, kappa: float, n: int, seed: int, /) -> Points:
+        """Draw ``n`` particles, shape (n, dim)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The running estimate of the speed after some generations, over all seeds.
+
+    Attributes:
+        generations: T, how many it averages.
+        mean: mean over the seeds.
+        deviation: standard deviation over the seeds.
+        error: mean absolute difference to the reference.
+        error_standard_error: of that mean.
+        bias: mean difference to the reference.
+    """
+
+    generations: int
+    mean: float
+    deviation: float
+    error: float
+    error_standard_error: float
+    bias: float
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """The runs from one start at one diffusivity.
+
+    Attributes:
+        kappa: diffusivity.
+        start: ``cold``, or the stage that made the initial particles.
+        training_range: whether kappa lies between the parameters of training.
+        reference: speed of infinitely many particles with the time step of the runs.
+        relaxation: relaxation time in periods.
+        seeds: number of runs.
+        estimates: at T = 1, 2, 4, ...
+        arrival: generations from which the mean error of the running estimate stays below 0.5 %
+            of the reference; None where it does not in this many.
+    """
+
+    kappa: float
+    start: str
+    training_range: bool
+    reference: float
+    relaxation: float
+    seeds: int
+    estimates: tuple[Estimate, ...]
+    arrival: int | None
+
+    @property
+    def first(self) -> Estimate:
+        """The estimate of the first generation alone."""
+        return self.estimates[0]
+
+
+def study(
+    system: KPP,
+    starts: Mapping[str, Start],
+    config: ConvergenceConfig,
+    *,
+    training_parameters: Sequence[float],
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Convergence]:
+    """Run particles from every start, with several seeds, and compare with the reference.
+
+    Runs of one seed share their random numbers whatever they start from. The reference in two
+    dimensions is that of the Euler-Maruyama scheme. In three its bias at the time steps in use is
+    far below the noise, and the reference is that of continuous time.
+
+    Args:
+        system: the particles.
+        starts: initial particles by name; ``cold``, the uniform law, is added.
+        config: what to run.
+        training_parameters: parameters of training, for the mark of each result.
+        seed: seed of the study.
+        progress: called as ``progress(done, total)`` in runs.
+
+    Returns:
+        One result per diffusivity and start; the same for any number of threads.
+    """
+    every = {COLD: _uniform(system), **starts}
+    total = len(config.parameters) * len(every) * config.seeds
+    done = 0
+    low = min(training_parameters, default=math.inf)
+    high = max(training_parameters, default=-math.inf)
+    results = []
+    pool = ThreadPoolExecutor(get_num_threads())
+    try:
+        truths = list(pool.map(lambda kappa: _truth(system, kappa), config.parameters))
+        for index, (kappa, truth) in enumerate(zip(config.parameters, truths, strict=True)):
+            seeds = [
+                cloud_seed(seed, Purpose.GROWTH, index * _RUNS_PER_PARAMETER + k)
+                for k in range(config.seeds)
+            ]
+            for name, start in every.items():
+                clouds = [start(kappa, config.particles, number) for number in seeds]
+                growths = []
+                grow = functools.partial(_growth, system, config, kappa)
+                for growth in pool.map(grow, clouds, seeds):
+                    growths.append(growth)
+                    done += 1
+                    if progress is not None:
+                        progress(done, total)
+                results.append(
+                    _summary(
+                        system,
+                        kappa,
+                        name,
+                        np.array(growths),
+                        truth,
+                        training_range=low <= kappa <= high,
+                    )
+                )
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return results
+
+
+def _uniform(system: KPP) -> Start:
+    def draw(kappa: float, n: int, seed: int) -> Points:
+        del kappa
+        return np.random.default_rng(seed).random((n, system.dim)) * PERIOD
+
+    return draw
+
+
+def _truth(system: KPP, kappa: float) -> tuple[float, float]:
+    """Speed and relaxation time of infinitely many particles."""
+    exact = system.reference(kappa)
+    if system.dim == 3:
+        return exact.c(), exact.relaxation
+    # The bias needs no more than a few modes, whose own error cancels.
+    scheme = system.reference(kappa, dt=system.dt, modes=_BIAS_MODES)
+    bias = scheme.c() - system.reference(kappa, modes=_BIAS_MODES).c()
+    return exact.c() + bias, exact.relaxation
+
+
+def _growth(
+    system: KPP, config: ConvergenceConfig, kappa: float, initial: Points, seed: int
+) -> Points:
+    """Growth of every period, (generations,)."""
+    found = system.run(
+        kappa,
+        generations=config.generations,
+        seed=seed,
+        initial=initial,
+        resampling=config.resampling,
+        threads=1,
+    )
+    return found.growth
+
+
+def _summary(
+    system: KPP,
+    kappa: float,
+    start: str,
+    growth: Points,
+    truth: tuple[float, float],
+    *,
+    training_range: bool,
+) -> Convergence:
+    """Estimates from the growth of every seed and period, (seeds, generations)."""
+    reference, relaxation = truth
+    count, generations = growth.shape
+    running = np.cumsum(growth, axis=1) / np.arange(1, generations + 1)
+    speeds = (running + system.r) / system.lam
+    errors = abs(speeds - reference)
+    away = np.flatnonzero(errors.mean(axis=0) > ARRIVAL * abs(reference))
+    arrival = 1 if len(away) == 0 else int(away[-1]) + 2
+    dyadic = [2**k for k in range(generations.bit_length())]
+    return Convergence(
+        kappa=kappa,
+        start=start,
+        training_range=training_range,
+        reference=reference,
+        relaxation=relaxation,
+        seeds=count,
+        estimates=tuple(
+            Estimate(
+                generations=t,
+                mean=float(speeds[:, t - 1].mean()),
+                deviation=float(speeds[:, t - 1].std(ddof=1)),
+                error=float(errors[:, t - 1].mean()),
+                error_standard_error=float(errors[:, t - 1].std(ddof=1) / math.sqrt(count)),
+                bias=float(speeds[:, t - 1].mean() - reference),
+            )
+            for t in dyadic
+        ),
+        arrival=arrival if arrival <= generations else None,
+    )

@@ -1,0 +1,67 @@
+"""Step 5: growth rates from cold and learned starts, for experiments that have them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Literal
+
+from twostep_rs.errors import ConfigError
+from twostep_rs.runs import convergence
+from twostep_rs.runs.convergence_file import write_convergence
+from twostep_rs.runs.steps.resources import require_device, threads
+from twostep_rs.systems import KPP
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from twostep_rs.experiments import Experiment
+    from twostep_rs.runs.convergence import Start
+    from twostep_rs.runs.directory import RunDirectory
+    from twostep_rs.runs.progress import Progress
+    from twostep_rs.training.model import TwoStepModel
+
+
+def converge(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
+    """Run particles from the weights that were written, and from the uniform law.
+
+    Raises:
+        ConfigError: growth rates are asked of a system that has none.
+        DeviceError: the device is not there.
+        FileFormatError: the weights are missing or damaged.
+    """
+    run.status()  # refuses another configuration before anything is overwritten
+    config = run.config
+    start = time.perf_counter()
+    if not config.convergence.parameters:
+        run.finish("converge", 0.0)
+        return
+    system = experiment.system(config.simulation.physics)
+    if not isinstance(system, KPP):
+        raise ConfigError(
+            f"convergence.parameters: expected none for {experiment.name}, which has no growth "
+            f"rate, got {list(config.convergence.parameters)}"
+        )
+    require_device(config.device)
+    from twostep_rs.training.model import load
+
+    with threads(config.threads), progress.task("converge") as advance:
+        model = load(run.path, system=system, device=config.device)
+        results = convergence.study(
+            system,
+            {"stage I": _start(model, system, 1), "stage II": _start(model, system, 2)},
+            config.convergence,
+            training_parameters=config.simulation.parameters,
+            seed=config.seed,
+            progress=advance,
+        )
+    write_convergence(run.convergence, results)
+    run.finish("converge", time.perf_counter() - start)
+
+
+def _start(model: TwoStepModel, system: KPP, stage: Literal[1, 2]) -> Start:
+    def draw(kappa: float, n: int, seed: int) -> NDArray[np.float64]:
+        points: NDArray[np.float64] = model.transport(system.prior(n, seed), kappa, stage=stage)
+        return points
+
+    return draw
