@@ -10,6 +10,7 @@ from twostep_rs._seeds import LARGEST_SEED
 from twostep_rs.errors import ConfigError
 
 Coupling = Literal["paired", "independent", "exact"]
+Torus = Literal["whole", "cut"]
 Metric = Literal["histogram", "exact", "planes", "masses"]
 
 
@@ -21,11 +22,15 @@ class SimulationConfig:
         physics: constants and time step of the simulator.
         parameters: parameters of the training clouds.
         particles: particles of each training cloud.
+        torus: what networks are told of a position on a torus: periodic waves, so that maps are
+            continuous all around it; or coordinates in the cell whose faces meet the fewest
+            target particles, so that no map has to lead through the empty part of a law.
     """
 
     physics: Literal["paper", "aggregating", "resolved"] = "paper"
     parameters: tuple[float, ...] = ()
     particles: int = 15_000
+    torus: Torus = "whole"
 
     def __post_init__(self) -> None:
         _check_types(self)

@@ -31,12 +31,14 @@ class Scaling:
         scale: standard deviation of the positions, one positive number per axis.
         parameters: smallest and largest parameter of training.
         period: periods of a torus, one per axis; None for free space.
+        origin: corner of the cell that the torus is cut open to; None where it is not cut.
     """
 
     location: tuple[float, ...]
     scale: tuple[float, ...]
     parameters: tuple[float, float]
     period: tuple[float, ...] | None = None
+    origin: tuple[float, ...] | None = None
 
     @property
     def dim(self) -> int:
@@ -105,8 +107,9 @@ class Waves(nn.Module):
 
 
 def position_features(scaling: Scaling) -> Standardise | Waves:
-    """What networks see of a position, in free space or on a torus."""
-    return Standardise(scaling) if scaling.period is None else Waves(scaling)
+    """What networks see of a position: itself, or on a torus that is not cut its waves."""
+    whole = scaling.period is not None and scaling.origin is None
+    return Waves(scaling) if whole else Standardise(scaling)
 
 
 def nearest_image(x: Tensor, centre: Tensor, period: Tensor | None) -> Tensor:
@@ -114,12 +117,19 @@ def nearest_image(x: Tensor, centre: Tensor, period: Tensor | None) -> Tensor:
     return x if period is None else x - period * ((x - centre) / period).round()
 
 
-def wrapped(x: Tensor, period: Tensor | None) -> Tensor:
-    """Positions on a torus within [0, period); ``x`` itself in free space."""
+def wrapped(x: Tensor, period: Tensor | None, origin: Tensor | float = 0.0) -> Tensor:
+    """Positions on a torus within ``origin`` + [0, period); ``x`` itself in free space."""
     if period is None:
         return x
-    inside = x.remainder(period)
-    return torch.where(inside < period, inside, 0.0)  # rounding may reach the period
+    inside = (x - origin).remainder(period)
+    return origin + torch.where(inside < period, inside, 0.0)  # rounding may reach the period
+
+
+def in_chart(x: Tensor, scaling: Scaling) -> Tensor:
+    """Positions as the networks take them: in the cell where a torus is cut open."""
+    if scaling.origin is None:
+        return x
+    return wrapped(x, x.new_tensor(scaling.period), x.new_tensor(scaling.origin))
 
 
 class ParameterFeatures(nn.Module):
@@ -198,13 +208,16 @@ class TimeFeatures(nn.Module):
 
 
 def scaling_of(
-    positions: Tensor, parameters: Sequence[float], period: tuple[float, ...] | None = None
+    positions: Tensor,
+    parameters: Sequence[float],
+    period: tuple[float, ...] | None = None,
+    origin: tuple[float, ...] | None = None,
 ) -> Scaling:
     """The scaling of ``positions``, shape (n, d), at ``parameters``.
 
-    On a torus it is that of uniform positions: nothing there has a mean.
+    On a torus that is not cut it is that of uniform positions: nothing there has a mean.
     """
-    if period is not None:
+    if period is not None and origin is None:
         return Scaling(
             location=tuple(0.5 * length for length in period),
             scale=tuple(length / math.sqrt(12.0) for length in period),
@@ -218,4 +231,6 @@ def scaling_of(
         location=tuple(points.mean(dim=0).tolist()),
         scale=tuple(deviation.tolist()),
         parameters=(min(parameters), max(parameters)),
+        period=period,
+        origin=origin,
     )

@@ -112,7 +112,7 @@ def distances(
         axes.set_xlabel(r"$-\log_2 \kappa$")
         axes.set_ylabel("$W_2^2$ to the reference (length$^2$)")
         axes.xaxis.set_major_locator(MultipleLocator(0.5))
-        axes.legend(ncols=2, fontsize=7)
+        figure.legend(loc="outside upper center", ncols=3, fontsize=7)
     return figure
 
 

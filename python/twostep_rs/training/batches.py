@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from twostep_rs.errors import InputError
+from twostep_rs.models.features import in_chart
 from twostep_rs.training.seeds import derive
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Batches:
         self._size = size
         self._seed = seed
         self._prior = prior
+        self._scaling = data.scaling()
         self._source = data.source.to(device)
         self._target = data.target.to(device)
 
@@ -80,7 +82,7 @@ class Batches:
         count = len(self._target) * self._size
         particles = self._prior(count, derive(self._seed, purpose, number))
         shape = (-1, self._size, particles.shape[1])
-        return torch.from_numpy(particles).to(self._source).view(shape)
+        return in_chart(torch.from_numpy(particles).to(self._source), self._scaling).view(shape)
 
     def _rows(self, clouds: Tensor, purpose: str, number: int) -> Tensor:
         random = np.random.default_rng(derive(self._seed, purpose, number))

@@ -12,15 +12,16 @@ import torch
 from twostep_rs import ot
 from twostep_rs._scalars import as_real
 from twostep_rs.errors import DtypeError, InputError, ShapeError
-from twostep_rs.models.features import Scaling, scaling_of
+from twostep_rs.models.features import Scaling, scaling_of, wrapped
 from twostep_rs.systems import Cloud
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from twostep_rs.config import Coupling
+    from twostep_rs.config import Coupling, Torus
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class TrainingData:
         target: (k, n, d) float32.
         paired: whether row i of a target is where row i of its source went.
         period: periods of a torus, one per axis; None for free space.
+        origin: corner of the cell that the torus is cut open to; None where it is not cut.
     """
 
     parameters: tuple[float, ...]
@@ -40,12 +42,21 @@ class TrainingData:
     target: Tensor
     paired: bool
     period: tuple[float, ...] | None = None
+    origin: tuple[float, ...] | None = None
 
     @classmethod
     def from_clouds(
-        cls, clouds: Mapping[float, Cloud], period: tuple[float, ...] | None = None
+        cls,
+        clouds: Mapping[float, Cloud],
+        period: tuple[float, ...] | None = None,
+        torus: Torus = "whole",
     ) -> TrainingData:
         """Stack clouds of one size, each with as many source as target particles.
+
+        Args:
+            clouds: by parameter.
+            period: periods of a torus, one per axis.
+            torus: ``cut`` moves all particles to the cell whose faces meet the fewest targets.
 
         Raises:
             DtypeError: a parameter is no number, or a value no cloud.
@@ -81,7 +92,19 @@ class TrainingData:
             torch.from_numpy(np.stack([getattr(clouds[p], end) for p in parameters])).float()
             for end in ("source", "target")
         )
-        return cls(tuple(float(p) for p in parameters), source, target, first.paired, period)
+        data = cls(tuple(float(p) for p in parameters), source, target, first.paired, period)
+        return data.cut_open() if period is not None and torus == "cut" else data
+
+    def cut_open(self) -> TrainingData:
+        """The same particles in the cell of a torus whose faces meet the fewest targets."""
+        assert self.period is not None
+        targets = self.target.reshape(-1, self.dim).double().numpy()
+        origin = tuple(
+            _emptiest(x, length) for x, length in zip(targets.T, self.period, strict=True)
+        )
+        period, corner = torch.tensor(self.period), torch.tensor(origin)
+        source, target = (wrapped(x, period, corner) for x in (self.source, self.target))
+        return replace(self, source=source, target=target, origin=origin)
 
     @property
     def dim(self) -> int:
@@ -96,7 +119,7 @@ class TrainingData:
     def scaling(self) -> Scaling:
         """Location and scale of all particles."""
         both = torch.cat([self.source, self.target], dim=1)
-        return scaling_of(both.reshape(-1, self.dim), self.parameters, self.period)
+        return scaling_of(both.reshape(-1, self.dim), self.parameters, self.period, self.origin)
 
     def coupled(self, coupling: Coupling, *, threads: int | None = None) -> TrainingData:
         """Order the targets so that row i goes with row i of the source, where that is meant.
@@ -113,17 +136,26 @@ class TrainingData:
             )
         if coupling != "exact":
             return self
-        plans = ot.emd_batch(
-            list(self.source), list(self.target), period=self.period, threads=threads
-        )
+        # Paths do not cross the faces of a cell that was cut open.
+        period = self.period if self.origin is None else None
+        plans = ot.emd_batch(list(self.source), list(self.target), period=period, threads=threads)
         target = torch.stack([y[p.permutation] for y, p in zip(self.target, plans, strict=True)])
         return replace(self, target=target, paired=True)
 
     def fingerprint(self) -> str:
         """A hash of everything in here."""
         digest = hashlib.sha256(
-            repr((self.parameters, self.paired, self.period, self.source.shape)).encode()
+            repr(
+                (self.parameters, self.paired, self.period, self.origin, self.source.shape)
+            ).encode()
         )
         for tensor in (self.source, self.target):
             digest.update(tensor.contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def _emptiest(x: NDArray[np.float64], length: float) -> float:
+    """The place on a circle around which, in a sixteenth of it, there are the fewest of ``x``."""
+    counts, edges = np.histogram(np.mod(x, length), bins=64, range=(0.0, length))
+    around = sum(np.roll(counts, shift) for shift in (-2, -1, 0, 1))
+    return float(edges[np.argmin(around)])

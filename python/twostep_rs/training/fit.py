@@ -58,7 +58,7 @@ def fit(
     if known is not None and period is not None:
         raise InputError("period: expected none beside a system, which has its own")
     domain = Domain(None if period is None else tuple(period)) if known is None else known.domain
-    data = TrainingData.from_clouds(clouds, domain.period)
+    data = TrainingData.from_clouds(clouds, domain.period, config.simulation.torus)
     config = replace(
         config,
         experiment="",

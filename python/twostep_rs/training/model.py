@@ -10,7 +10,7 @@ import torch
 from twostep_rs._arrays import as_points, like
 from twostep_rs._scalars import as_integer, as_real
 from twostep_rs.errors import InputError, ShapeError
-from twostep_rs.models.features import wrapped
+from twostep_rs.models.features import in_chart, wrapped
 from twostep_rs.models.meanflow import generate
 from twostep_rs.training import weights
 from twostep_rs.training.device import resolve_device
@@ -123,6 +123,7 @@ class TwoStepModel:
     @torch.no_grad()
     def _transport(self, source: Tensor, parameter: float, stage: int, evaluations: int) -> Tensor:
         column = source.new_full((len(source), 1), parameter)
+        source = in_chart(source, self.velocity.scaling)
         x = generate(self.velocity, source, column, evaluations=evaluations)
         if stage == 2:
             x = self.corrector(x, source if self.config.stage_2.inputs == "source" else x, column)

@@ -95,7 +95,8 @@ class _Training:
         self._target = coupled.target.reshape(-1, data.dim).to(device)
         self._parameters = torch.tensor(data.parameters, device=device)
         self._particles = data.particles
-        self._period = None if data.period is None else torch.tensor(data.period, device=device)
+        whole = data.period is not None and data.origin is None
+        self._period = torch.tensor(data.period, device=device) if whole else None
         self._metrics: dict[str, Tensor] = {}
         self._step = Replayed(self._update, device, [self._generator])
 
@@ -145,7 +146,7 @@ class _Training:
         parameter = self._parameters[target // self._particles].unsqueeze(1)
         ends = self._target[target]
         return MeanFlowBatch(
-            # On a torus the path is the shortest.
+            # On a torus that is not cut the path is the shortest.
             source=nearest_image(self._source[source], ends, self._period),
             target=ends,
             parameter=parameter,

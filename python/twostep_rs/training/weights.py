@@ -142,10 +142,12 @@ def _scaling(fields: dict[str, Any]) -> Scaling:
     location, scale = tuple(fields["location"]), tuple(fields["scale"])
     if not location or len(location) != len(scale):
         raise ValueError(f"{len(location)} locations and {len(scale)} scales")
-    period = None if fields["period"] is None else tuple(fields["period"])
-    if period is not None and len(period) != len(location):
-        raise ValueError(f"{len(location)} locations and {len(period)} periods")
-    return Scaling(location, scale, (low, high), period)
+    period, origin = (
+        None if fields[name] is None else tuple(fields[name]) for name in ("period", "origin")
+    )
+    if any(place is not None and len(place) != len(location) for place in (period, origin)):
+        raise ValueError(f"{len(location)} locations, periods {period} and origin {origin}")
+    return Scaling(location, scale, (low, high), period, origin)
 
 
 def _config(fields: dict[str, Any]) -> Config:

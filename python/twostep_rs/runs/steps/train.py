@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
+    from twostep_rs.systems import System
+    from twostep_rs.training.data import TrainingData
 
 
 def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
@@ -24,14 +26,13 @@ def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress)
     require_device(run.config.device)
     from twostep_rs.training import stage_1
     from twostep_rs.training.checkpoint import CheckpointFile
-    from twostep_rs.training.data import TrainingData
 
     config = run.config
     system = experiment.system(config.simulation.physics)
     log = MetricsLog(run.metrics, stage=1)
     with threads(config.threads), progress.task("train stage I") as advance:
         stage_1.train(
-            TrainingData.from_clouds(read_clouds(run, system), system.domain.period),
+            _data(run, system),
             config.stage_1,
             seed=config.seed,
             device=config.device,
@@ -53,12 +54,11 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
     require_device(run.config.device)
     from twostep_rs.training import stage_1, stage_2
     from twostep_rs.training.checkpoint import CheckpointFile
-    from twostep_rs.training.data import TrainingData
     from twostep_rs.training.model import TwoStepModel
 
     config = run.config
     system = experiment.system(config.simulation.physics)
-    data = TrainingData.from_clouds(read_clouds(run, system), system.domain.period)
+    data = _data(run, system)
     log = MetricsLog(run.metrics, stage=2)
     with threads(config.threads), progress.task("train stage II") as advance:
         first = stage_1.train(
@@ -84,6 +84,14 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
         TwoStepModel(first, corrector, system, config).save(run.path)
     spent = _seconds(run, 2)
     run.finish("stage_2", spent["seconds"], couplings=spent.get("seconds_couplings", 0.0))
+
+
+def _data(run: RunDirectory, system: System) -> TrainingData:
+    from twostep_rs.training.data import TrainingData
+
+    return TrainingData.from_clouds(
+        read_clouds(run, system), system.domain.period, run.config.simulation.torus
+    )
 
 
 def _seconds(run: RunDirectory, stage: int) -> dict[str, Any]:
