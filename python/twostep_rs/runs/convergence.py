@@ -130,8 +130,8 @@ def study(
     results = []
     pool = ThreadPoolExecutor(get_num_threads())
     try:
-        truths = list(pool.map(lambda kappa: _truth(system, kappa), config.parameters))
-        for index, (kappa, truth) in enumerate(zip(config.parameters, truths, strict=True)):
+        truths = list(pool.map(lambda kappa: truth(system, kappa), config.parameters))
+        for index, (kappa, known) in enumerate(zip(config.parameters, truths, strict=True)):
             seeds = [
                 cloud_seed(seed, Purpose.GROWTH, index * _RUNS_PER_PARAMETER + k)
                 for k in range(config.seeds)
@@ -151,7 +151,7 @@ def study(
                         kappa,
                         name,
                         np.array(growths),
-                        truth,
+                        known,
                         training_range=low <= kappa <= high,
                     )
                 )
@@ -168,7 +168,7 @@ def _uniform(system: KPP) -> Start:
     return draw
 
 
-def _truth(system: KPP, kappa: float) -> tuple[float, float]:
+def truth(system: KPP, kappa: float) -> tuple[float, float]:
     """Speed and relaxation time of infinitely many particles."""
     exact = system.reference(kappa)
     if system.dim == 3:
@@ -199,12 +199,12 @@ def _summary(
     kappa: float,
     start: str,
     growth: Points,
-    truth: tuple[float, float],
+    known: tuple[float, float],
     *,
     training_range: bool,
 ) -> Convergence:
     """Estimates from the growth of every seed and period, (seeds, generations)."""
-    reference, relaxation = truth
+    reference, relaxation = known
     count, generations = growth.shape
     running = np.cumsum(growth, axis=1) / np.arange(1, generations + 1)
     speeds = (running + system.r) / system.lam
