@@ -47,7 +47,8 @@ def law(particles: KPP) -> KPPLaw:
 def config(name: str, preset: Preset, metrics: tuple[Metric, ...]) -> Config:
     """The configuration of a preset.
 
-    ``full``: stage I on optimal pairs, a wide corrector, heads affine in the logarithm of kappa.
+    ``full``: stage I on optimal pairs, six blocks of correction, heads affine in the logarithm of
+    kappa.
     ``paper``: the printed method. ``quick``: less training and fewer repeats for two CPU cores,
     but never fewer particles.
     """
@@ -105,8 +106,8 @@ def config(name: str, preset: Preset, metrics: tuple[Metric, ...]) -> Config:
     return Config(
         experiment=name,
         simulation=simulation,
-        stage_1=StageOneConfig(coupling="exact", head="log-affine", width=128),
-        stage_2=StageTwoConfig(head="log-affine", depth=6, width=128, steps=4_000),
+        stage_1=StageOneConfig(coupling="exact", head="log-affine"),
+        stage_2=StageTwoConfig(head="log-affine", depth=6, steps=4_000),
         evaluation=evaluation,
         convergence=convergence,
     )
