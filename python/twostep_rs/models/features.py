@@ -108,21 +108,31 @@ def _relative(value: Tensor, low: float, high: float) -> Tensor:
 class TimeFeatures(nn.Module):
     """Times as ``(t, sin 2 pi t, cos 2 pi t, sin 4 pi t, cos 4 pi t)``, with their tangents."""
 
+    frequencies: Tensor
+    phases: Tensor
+
     width = 1 + 2 * len(_TIME_FREQUENCIES)
 
-    def forward(self, t: Tensor) -> Tensor:
-        """Features of shape (n, width) for ``t`` of shape (n, 1)."""
-        waves = [wave(f * t) for f in _TIME_FREQUENCIES for wave in (torch.sin, torch.cos)]
-        return torch.cat([t, *waves], dim=1)
+    def __init__(self) -> None:
+        super().__init__()
+        # cos x = sin(x + pi / 2): all waves are one call.
+        frequencies = torch.tensor(_TIME_FREQUENCIES).repeat_interleave(2)
+        phases = torch.tensor([0.0, 0.5 * math.pi]).repeat(len(_TIME_FREQUENCIES))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("phases", phases, persistent=False)
 
-    def tangent(self, t: Tensor) -> Tensor:
-        """Derivative of the features by ``t``."""
-        slopes = [
-            slope
-            for f in _TIME_FREQUENCIES
-            for slope in (f * torch.cos(f * t), -f * torch.sin(f * t))
-        ]
-        return torch.cat([torch.ones_like(t), *slopes], dim=1)
+    def forward(self, times: Tensor) -> Tensor:
+        """Features of shape (n, k * width) for ``times`` of shape (n, k), one after the other."""
+        return torch.cat([times.unsqueeze(2), self._angles(times).sin()], dim=2).flatten(1)
+
+    def tangent(self, times: Tensor, direction: Tensor) -> Tensor:
+        """Derivative of the features along ``direction``, (n, k)."""
+        along = direction.unsqueeze(2)
+        slopes = self._angles(times).cos() * self.frequencies * along
+        return torch.cat([along, slopes], dim=2).flatten(1)
+
+    def _angles(self, times: Tensor) -> Tensor:
+        return torch.addcmul(self.phases, times.unsqueeze(2), self.frequencies)
 
 
 def scaling_of(positions: Tensor, parameters: Sequence[float]) -> Scaling:

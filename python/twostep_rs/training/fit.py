@@ -73,6 +73,7 @@ def fit(
         progress=progress and (lambda step, _: progress(step, steps)),
         log=log,
         threads=config.threads,
+        compiled=config.compile,
     )
     corrector = stage_2.train(
         velocity,
@@ -84,6 +85,7 @@ def fit(
         progress=progress and (lambda step, _: progress(config.stage_1.steps + step, steps)),
         log=log,
         threads=config.threads,
+        compiled=config.compile,
     )
     return TwoStepModel(velocity, corrector, known, config)
 

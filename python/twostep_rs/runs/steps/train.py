@@ -39,6 +39,7 @@ def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress)
             progress=advance,
             log=log,
             threads=config.threads,
+            compiled=config.compile,
         )
     run.finish("stage_1", _seconds(run, 1)["seconds"])
 
@@ -68,6 +69,7 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
             device=config.device,
             checkpoint=CheckpointFile(run.checkpoint(1)),
             threads=config.threads,
+            compiled=config.compile,
         )
         corrector = stage_2.train(
             first,
@@ -80,6 +82,7 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
             progress=advance,
             log=log,
             threads=config.threads,
+            compiled=config.compile,
         )
         TwoStepModel(first, corrector, system, config).save(run.path)
     spent = _seconds(run, 2)
