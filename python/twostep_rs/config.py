@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from twostep_rs._seeds import LARGEST_SEED
-from twostep_rs.errors import ConfigError
+from twostep_rs.errors import ConfigError, InputError
 
 Coupling = Literal["paired", "independent", "exact"]
 
@@ -168,6 +168,25 @@ class StageTwoConfig:
                 "every batch, got True"
             )
         _share("ema", self.ema)
+
+    def check_fits(self, particles: int) -> None:
+        """Refuse batches that clouds of so many particles cannot fill.
+
+        Raises:
+            InputError: a batch is larger than the clouds, or than half of them where its twin is
+                drawn from them too.
+        """
+        if self.batch > particles:
+            raise InputError(
+                f"stage_2.batch: expected at most the {particles} particles of a cloud, "
+                f"got {self.batch}"
+            )
+        if self.debias and self.source == "clouds" and 2 * self.batch > particles:
+            # A batch and its twin would share most of their rows, and with them their bias.
+            raise InputError(
+                f"stage_2.batch: expected at most half of the {particles} particles of a cloud, "
+                f"got {self.batch}"
+            )
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from twostep_rs.models.meanflow import Tangent
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from twostep_rs.models.meanflow import AverageVelocity, Condition
+    from twostep_rs.models.meanflow import AverageVelocity, Condition, Trunk
 
 Method = Literal["meanflow", "imf"]
 
@@ -100,12 +100,11 @@ def meanflow_loss(
     z = torch.lerp(batch.target, batch.source, batch.t)
     v = batch.source - batch.target
     condition = net.condition(batch.parameter, batch.seen)
-    activations = net.activations(z, batch.t, batch.h, condition)
-    u = net.velocity(activations, condition)
-    interval = slice(batch.equal, None)
-    known = [activation.detach()[interval] for activation in activations]
-    later = batch.rows(interval)
-    aim = _aim(net, later, z[interval], v[interval], condition.rows(interval), known, method)
+    trunk = net.trunk(z, batch.t, batch.h, condition)
+    u = net.velocity(trunk, condition)
+    rows = slice(batch.equal, None)
+    later = batch.rows(rows), z[rows], v[rows], condition.rows(rows), trunk.rows(rows)
+    aim = _aim(net, *later, method)
     error = (u - torch.cat([v[: batch.equal], aim])).square().sum(dim=1)
     weight = (error.detach() + weighting_offset).pow(-weighting_power)
     return MeanFlowLoss((weight * error).mean(), error.detach().mean())
@@ -118,14 +117,14 @@ def _aim(
     z: Tensor,
     v: Tensor,
     condition: Condition,
-    activations: list[Tensor],
+    trunk: Trunk,
     method: Method,
 ) -> Tensor:
-    """What u is regressed on in rows with an interval, where it has these activations."""
+    """What u is regressed on in rows with an interval, where its trunk is this one."""
     direction = v
     if method == "imf":
         now = torch.zeros_like(batch.h)
-        direction = net.velocity(net.activations(z, batch.t, now, condition), condition)
+        direction = net.velocity(net.trunk(z, batch.t, now, condition), condition)
     ones = torch.ones_like(batch.t)
     along = Tangent(direction, ones, ones)
-    return v - batch.h * net.tangent(batch.t, batch.h, condition, along, activations)
+    return v - batch.h * net.tangent(batch.t, batch.h, condition, along, trunk)

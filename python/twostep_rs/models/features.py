@@ -74,21 +74,32 @@ class ParameterFeatures(nn.Module):
         head: ``plain`` or ``affine``.
     """
 
+    slope: Tensor
+    offset: Tensor
+
     def __init__(self, scaling: Scaling, *, head: Head) -> None:
         super().__init__()
         self.affine = head == "affine"
         self.range = scaling.parameters
         self.logarithmic = scaling.logarithmic
         self.width = 2 if self.affine and self.logarithmic else 1
+        ranges = [self.range]
+        if self.logarithmic:
+            low, high = self.range
+            ranges.append((math.log(low), math.log(high)))
+        # A single parameter sits in the middle of its range.
+        slope = torch.tensor([2.0 / (high - low or 2.0) for low, high in ranges])
+        middle = torch.tensor([0.5 * (low + high) for low, high in ranges])
+        self.register_buffer("slope", slope, persistent=False)
+        self.register_buffer("offset", -middle * slope, persistent=False)
 
     def linear(self, parameter: Tensor) -> Tensor:
         """``parameter`` of shape (n, 1) relative to the training range."""
-        return _relative(parameter, *self.range)
+        return torch.addcmul(self.offset[:1], parameter, self.slope[:1])
 
     def logarithm(self, parameter: Tensor) -> Tensor:
         """Logarithm of ``parameter``, (n, 1), relative to that of the training range."""
-        low, high = self.range
-        return _relative(parameter.log(), math.log(low), math.log(high))
+        return torch.addcmul(self.offset[1:], parameter.log(), self.slope[1:])
 
     def forward(self, parameter: Tensor) -> Tensor:
         """Features of shape (n, width)."""
@@ -97,12 +108,8 @@ class ParameterFeatures(nn.Module):
         parameter = parameter.clamp(*self.range)
         if not self.logarithmic:
             return self.linear(parameter)
-        return torch.cat([self.linear(parameter), self.logarithm(parameter)], dim=1)
-
-
-def _relative(value: Tensor, low: float, high: float) -> Tensor:
-    half = 0.5 * (high - low) or 1.0  # a single parameter sits in the middle
-    return (value - 0.5 * (low + high)) / half
+        both = torch.cat([parameter, parameter.log()], dim=1)
+        return torch.addcmul(self.offset, both, self.slope)
 
 
 class TimeFeatures(nn.Module):

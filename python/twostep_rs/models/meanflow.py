@@ -38,6 +38,17 @@ class Condition(NamedTuple):
         return Condition(self.trunk[rows], self.relative[rows])
 
 
+class Trunk(NamedTuple):
+    """Outputs of the hidden layers, before skip connections, and the last features."""
+
+    outputs: list[Tensor]
+    features: Tensor
+
+    def rows(self, rows: slice) -> Trunk:
+        """Some of the rows, without gradient."""
+        return Trunk([o.detach()[rows] for o in self.outputs], self.features.detach()[rows])
+
+
 class AverageVelocity(nn.Module):
     r"""MeanFlow's network :math:`u_\theta(z, t, h, \sigma)`, the mean velocity over [t - h, t].
 
@@ -75,29 +86,26 @@ class AverageVelocity(nn.Module):
             seen: what the trunk sees in their place, (n, 1); the head gets the true ones.
         """
         condition = self.condition(parameter, seen)
-        return self.velocity(self.activations(z, t, h, condition), condition)
+        return self.velocity(self.trunk(z, t, h, condition), condition)
 
     def condition(self, parameter: Tensor, seen: Tensor | None = None) -> Condition:
         """What the network is told of the parameter; arguments as for :meth:`forward`."""
         features = self.parameter_features(parameter if seen is None else seen)
         return Condition(features, self.parameter_features.linear(parameter))
 
-    def activations(self, z: Tensor, t: Tensor, h: Tensor, condition: Condition) -> list[Tensor]:
-        """Outputs of the hidden layers, before skip connections, each (n, width)."""
+    def trunk(self, z: Tensor, t: Tensor, h: Tensor, condition: Condition) -> Trunk:
+        """Everything before the head; arguments as for :meth:`forward`."""
         times = self.times(torch.cat([t, h], dim=1))
         features = torch.cat([self.standardise(z), times, condition.trunk], dim=1)
-        found: list[Tensor] = []
+        outputs: list[Tensor] = []
         for layer in self.hidden:
-            found.append(functional.selu(layer(features)))
-            features = features + found[-1] if len(found) > 1 else found[-1]
-        return found
+            outputs.append(functional.selu(layer(features)))
+            features = features + outputs[-1] if len(outputs) > 1 else outputs[-1]
+        return Trunk(outputs, features)
 
-    def velocity(self, activations: list[Tensor], condition: Condition) -> Tensor:
-        """Average velocity, (n, d), from the outputs of the hidden layers."""
-        features = activations[0]
-        for activation in activations[1:]:
-            features = features + activation
-        return self._outputs(self.head(features, condition.relative))
+    def velocity(self, trunk: Trunk, condition: Condition) -> Tensor:
+        """Average velocity, (n, d), of what comes before the head."""
+        return self._outputs(self.head(trunk.features, condition.relative))
 
     @torch.no_grad()
     def tangent(
@@ -106,7 +114,7 @@ class AverageVelocity(nn.Module):
         h: Tensor,
         condition: Condition,
         direction: Tangent,
-        activations: list[Tensor],
+        trunk: Trunk,
     ) -> Tensor:
         """Derivative of :meth:`forward` along ``direction``, (n, d), by forward mode.
 
@@ -118,7 +126,7 @@ class AverageVelocity(nn.Module):
             h: intervals, (n, 1).
             condition: of the parameters.
             direction: of the derivative.
-            activations: of these arguments.
+            trunk: of these arguments.
         """
         dtimes = self.times.tangent(
             torch.cat([t, h], dim=1), torch.cat([direction.t, direction.h], dim=1)
@@ -127,7 +135,7 @@ class AverageVelocity(nn.Module):
             [direction.z / self.standardise.scale, dtimes, torch.zeros_like(condition.trunk)],
             dim=1,
         )
-        for index, (layer, outputs) in enumerate(zip(self.hidden, activations, strict=True)):
+        for index, (layer, outputs) in enumerate(zip(self.hidden, trunk.outputs, strict=True)):
             dlinear = functional.linear(dfeatures, layer.get_parameter("weight"))
             doutputs = _times_selu_slope(dlinear, outputs)
             dfeatures = dfeatures + doutputs if index > 0 else doutputs
@@ -159,7 +167,7 @@ def generate(
         evaluations: number of steps.
     """
     z = source
-    h = z.new_full((len(z), 1), 1.0 / evaluations)
+    h = z.new_full((z.shape[0], 1), 1.0 / evaluations)
     for k in range(evaluations, 0, -1):
         z = z - net(z, k * h, h, parameter) / evaluations
     return z

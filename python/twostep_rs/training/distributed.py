@@ -49,6 +49,11 @@ def started_by_torchrun() -> bool:
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def place() -> int:
+    """The number of this process on its host."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
 def join() -> Ranks:
     """Join the processes that torchrun started; alone where it did not."""
     if started_by_torchrun() and not distributed.is_initialized():

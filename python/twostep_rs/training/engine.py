@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 import torch
 from torch import nn
 
+from twostep_rs.errors import DeviceError
 from twostep_rs.training import distributed
 from twostep_rs.training.capture import Replayed
 from twostep_rs.training.workers import Workers
@@ -98,7 +99,7 @@ class Engine(Generic[Net]):
         self._on_cpu = generator.device.type == "cpu"
         objective: nn.Module = Objective(optimizer.net, loss)
         if self._ranks.several:
-            objective = nn.parallel.DistributedDataParallel(objective, broadcast_buffers=False)
+            objective = nn.parallel.DistributedDataParallel(objective)
         self._objective: Callable[[Batch], dict[str, Tensor]] = (
             torch.compile(objective, dynamic=False) if compiled else objective
         )
@@ -121,12 +122,38 @@ class Engine(Generic[Net]):
         """The scalars of the last step (of the rows of this rank), by name."""
         return {name: float(value) for name, value in self._values.items()}
 
+    @torch.no_grad()
+    def evaluate(self, work: Callable[..., Tensor], *rows: Tensor) -> Tensor:
+        """``work`` of tensors with the same rows, on all threads, without gradient."""
+        if not self._on_cpu:
+            return work(*rows)
+
+        def without_gradient(part: tuple[Tensor, ...]) -> Tensor:
+            with torch.no_grad():  # each thread has a mode of its own
+                return work(*part)
+
+        parts = list(zip(*(torch.split(tensor, _ROWS) for tensor in rows), strict=True))
+        return torch.cat(self._workers.map(without_gradient, parts))
+
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
-        return {**self.optimizer.state(), "generator": self._generator.get_state()}
+        return {
+            **self.optimizer.state(),
+            "generator": self._generator.get_state(),
+            "device": self._generator.device.type,
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Go on from :meth:`state`.
+
+        Raises:
+            DeviceError: it is that of a training on another type of device.
+        """
+        if state["device"] != self._generator.device.type:
+            raise DeviceError(
+                f"device: expected {state['device']}, on which this training began, got "
+                f"{self._generator.device.type}; begin another run to train there"
+            )
         self.optimizer.restore(state)
         self._generator.set_state(state["generator"])
 
@@ -171,7 +198,7 @@ class Engine(Generic[Net]):
 
     def _set(self, gradients: Sequence[Tensor]) -> None:
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # inductor may transpose it
 
 
 def _mean(parts: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

@@ -11,6 +11,7 @@ from twostep_rs._scalars import as_real
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import DtypeError, InputError
 from twostep_rs.systems import Cloud, System
+from twostep_rs.threads import num_threads
 from twostep_rs.training import stage_1, stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.device import resolve_device
@@ -30,6 +31,9 @@ def fit(
     log: Log | None = None,
 ) -> TwoStepModel:
     """Simulate, and train both stages.
+
+    In a process group (``torch.distributed``) all ranks call this alike: they share the work and
+    get the same model.
 
     Args:
         system: a particle system, or clouds of its own per parameter.
@@ -51,8 +55,22 @@ def fit(
     if not isinstance(config, configuration.Config):
         raise DtypeError(f"config: expected a Config, got {type(config).__name__}")
     resolve_device(config.device)
+    with num_threads(config.threads):
+        return _fit(system, parameters, config, progress, log)
+
+
+def _fit(
+    system: System | Mapping[float, Cloud],
+    parameters: Sequence[float] | None,
+    config: Config,
+    progress: Progress | None,
+    log: Log | None,
+) -> TwoStepModel:
+    if not isinstance(system, Mapping):
+        config.stage_2.check_fits(config.simulation.particles)
     clouds = _clouds(system, parameters, config)
     data = TrainingData.from_clouds(clouds)
+    config.stage_2.check_fits(data.particles)
     config = replace(
         config,
         experiment="",

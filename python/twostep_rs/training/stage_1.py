@@ -52,7 +52,7 @@ def train(
         log: called with a row of metrics about a hundred times.
         threads: threads of networks and couplings; the package default if not given. The result
             is the same for any number.
-        compiled: whether torch.compile compiles the steps: faster ones, after a minute or so.
+        compiled: whether torch.compile compiles the steps, which takes some seconds first.
 
     Returns:
         The network with averaged weights, on ``device``.
@@ -92,11 +92,10 @@ class _Training(Engine[AverageVelocity]):
         self._scaling = data.scaling()
         self._random = generator(seed, "stage 1", device=device)
         coupled = data.coupled(config.coupling, threads=threads)
-        self._source = coupled.source.reshape(-1, data.dim).to(device)
-        self._target = coupled.target.reshape(-1, data.dim).to(device)
-        self._parameter = torch.tensor(data.parameters, device=device).repeat_interleave(
-            data.particles
-        )
+        # Source, target and parameter of a row side by side: one look-up finds all three.
+        parameter = torch.tensor(data.parameters).repeat_interleave(data.particles).unsqueeze(1)
+        parts = (coupled.source.flatten(0, 1), coupled.target.flatten(0, 1), parameter)
+        self._table = torch.cat(parts, dim=1).to(device)
         self._particles = data.particles
         optimizer = initialised(
             lambda: build(self._scaling, config),
@@ -119,18 +118,19 @@ class _Training(Engine[AverageVelocity]):
 
     def _draw_rows(self) -> MeanFlowBatch:
         """Rows of all parameters alike, by the coupling, with fresh times."""
-        size = self._config.batch
-        target = self._integers(len(self._target), size)
+        size, dim = self._config.batch, self._scaling.dim
+        rows = self._integers(len(self._table), size)
+        source, target, parameter = torch.split(
+            self._table.index_select(0, rows), [dim, dim, 1], dim=1
+        )
         if self._config.coupling == "independent":
             # Any source row of the same parameter.
-            source = target - target % self._particles + self._integers(self._particles, size)
-        else:
-            source = target
+            others = rows - rows % self._particles + self._integers(self._particles, size)
+            source = self._table.index_select(0, others)[:, :dim]
         times = draw_times(self._config, size, self._random)
-        parameter = self._parameter[target].unsqueeze(1)
         return MeanFlowBatch(
-            source=self._source[source],
-            target=self._target[target],
+            source=source,
+            target=target,
             parameter=parameter,
             seen=jittered(parameter, self._scaling, self._config.jitter, self._random),
             t=times.t,
@@ -139,5 +139,5 @@ class _Training(Engine[AverageVelocity]):
         )
 
     def _integers(self, high: int, size: int) -> Tensor:
-        device = self._target.device
+        device = self._table.device
         return torch.randint(high, (size,), generator=self._random, device=device)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from twostep_rs.errors import InputError
 from twostep_rs.losses.deep_particle import (
     DeepParticleBatch,
     DeepParticleLoss,
@@ -100,25 +100,6 @@ def build(scaling: Scaling, config: StageTwoConfig) -> Corrector:
     )
 
 
-def check(config: StageTwoConfig, particles: int) -> None:
-    """Refuse batches that clouds of so many particles cannot fill.
-
-    Raises:
-        InputError: a batch is larger than the clouds, or than half of them where it has a twin.
-    """
-    if config.batch > particles:
-        raise InputError(
-            f"stage_2.batch: expected at most the {particles} particles of a cloud, "
-            f"got {config.batch}"
-        )
-    if config.debias and config.source == "clouds" and 2 * config.batch > particles:
-        # A batch and its twin would share most of their rows, and with them their bias.
-        raise InputError(
-            f"stage_2.batch: expected at most half of the {particles} particles of a "
-            f"cloud, got {config.batch}"
-        )
-
-
 class _Training(Engine[Corrector]):
     def __init__(
         self,
@@ -132,7 +113,7 @@ class _Training(Engine[Corrector]):
         threads: int | None = None,
         compiled: bool = False,
     ) -> None:
-        check(config, data.particles)
+        config.check_fits(data.particles)
         self.fingerprint = fingerprint(data, config, seed, weights_hash(stage_1))
         self._config = config
         self._stage_1 = copy.deepcopy(stage_1).to(device)
@@ -243,13 +224,12 @@ class _Training(Engine[Corrector]):
 
     def _through_stage_1(self, source: Tensor) -> Positions:
         source = source.flatten(0, 1)
-        x = generate(self._stage_1, source, self._parameter)
+        x = self.evaluate(functools.partial(generate, self._stage_1), source, self._parameter)
         return Positions(x, source if self._config.inputs == "source" else x)
 
-    @torch.no_grad()
     def _moved(self, positions: Positions) -> Tensor:
         """Where the corrector takes them now, (k, n, d)."""
-        moved: Tensor = self.optimizer.net(positions.x, positions.at, self._parameter)
+        moved = self.evaluate(self.optimizer.net, positions.x, positions.at, self._parameter)
         return moved.view(-1, self._config.batch, moved.shape[1])
 
 
