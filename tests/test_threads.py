@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy
 import pytest
 
 import twostep_rs
 from twostep_rs.errors import DtypeError, InputError
+from twostep_rs.threads import num_threads
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +69,20 @@ def test_less_than_one_thread_is_refused(threads):
 def test_a_number_of_threads_that_is_no_integer_is_refused(threads):
     with pytest.raises(DtypeError, match="threads: expected an integer"):
         twostep_rs.set_num_threads(threads)
+
+
+def test_a_pool_is_never_larger_than_the_most():
+    x, y = numpy.random.default_rng(0).random((2, 20, 2))
+    assert twostep_rs.ot.emd(x, y, threads=20_000).cost == twostep_rs.ot.emd(x, y).cost
+    names = Path("/proc/self/task")
+    if names.exists():
+        assert len(list(names.iterdir())) < 2_000
+
+
+def test_threads_of_a_block_end_with_it():
+    twostep_rs.set_num_threads(3)
+    with num_threads(2):
+        assert twostep_rs.get_num_threads() == 2
+        with num_threads(None):
+            assert twostep_rs.get_num_threads() == 2
+    assert twostep_rs.get_num_threads() == 3

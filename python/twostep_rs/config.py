@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from twostep_rs._seeds import LARGEST_SEED
-from twostep_rs.errors import ConfigError
+from twostep_rs.errors import ConfigError, InputError
 
 Coupling = Literal["paired", "independent", "exact"]
 Torus = Literal["whole", "cut"]
@@ -111,6 +111,11 @@ class StageTwoConfig:
         batch: particles of each parameter in a batch.
         batch_period: steps between new batches.
         refresh: steps between couplings of the same batch.
+        pool: batches that take turns before others are drawn.
+        visits: turns of every batch, each of ``batch_period`` steps; only in the first one are
+            its couplings solved from nothing.
+        overlap: whether couplings are solved while the steps before theirs are taken, by the
+            network as it was ``refresh`` steps earlier.
         solver: how batches are coupled.
         debias: whether a second batch takes the bias of finite batches out of the couplings.
         alpha: factor of the correction.
@@ -130,6 +135,9 @@ class StageTwoConfig:
     batch: int = 1_500
     batch_period: int = 10
     refresh: int = 10
+    pool: int = 1
+    visits: int = 1
+    overlap: bool = False
     solver: Literal["exact"] = "exact"
     debias: bool = True
     alpha: float = 1.0
@@ -140,7 +148,16 @@ class StageTwoConfig:
 
     def __post_init__(self) -> None:
         _check_types(self)
-        for name in ("width", "depth", "steps", "batch", "batch_period", "refresh"):
+        for name in (
+            "width",
+            "depth",
+            "steps",
+            "batch",
+            "batch_period",
+            "refresh",
+            "pool",
+            "visits",
+        ):
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "alpha"):
             _positive(name, getattr(self, name))
@@ -151,7 +168,31 @@ class StageTwoConfig:
             raise ConfigError(
                 f"refresh: expected at most batch_period = {self.batch_period}, got {self.refresh}"
             )
+        if self.overlap and self.pool * self.visits * self.batch_period == self.refresh:
+            raise ConfigError(
+                "overlap: expected False where pool, visits and refresh leave one coupling of "
+                "every batch, got True"
+            )
         _share("ema", self.ema)
+
+    def check_fits(self, particles: int) -> None:
+        """Refuse batches that clouds of so many particles cannot fill.
+
+        Raises:
+            InputError: a batch is larger than the clouds, or than half of them where its twin is
+                drawn from them too.
+        """
+        if self.batch > particles:
+            raise InputError(
+                f"stage_2.batch: expected at most the {particles} particles of a cloud, "
+                f"got {self.batch}"
+            )
+        if self.debias and self.source == "clouds" and 2 * self.batch > particles:
+            # A batch and its twin would share most of their rows, and with them their bias.
+            raise InputError(
+                f"stage_2.batch: expected at most half of the {particles} particles of a cloud, "
+                f"got {self.batch}"
+            )
 
 
 @dataclass(frozen=True)
@@ -227,6 +268,7 @@ class Config:
         preset: which defaults the rest was built from.
         seed: fixes all randomness, from 0 to 2^32 - 1.
         device: where networks are trained: cpu, cuda, or cuda with a number.
+        compile: whether torch.compile compiles the steps of training.
         threads: threads of simulations, solvers and networks.
     """
 
@@ -234,6 +276,7 @@ class Config:
     preset: Literal["quick", "full", "paper"] = "full"
     seed: int = 0
     device: str = "cpu"
+    compile: bool = False
     threads: int | None = None
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
     stage_1: StageOneConfig = field(default_factory=StageOneConfig)

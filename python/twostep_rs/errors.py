@@ -40,7 +40,7 @@ class RunDirectoryError(TwoStepError):
 
 
 class DeviceError(TwoStepError, RuntimeError):
-    """A device was asked for that is not there."""
+    """A device was asked for that is not there, or where this work cannot go on."""
 
 
 class ConvergenceError(TwoStepError, RuntimeError):

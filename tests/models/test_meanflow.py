@@ -27,6 +27,11 @@ def direction(n=7):
     return Tangent(torch.randn(n, 3).double(), torch.ones(n, 1).double(), torch.rand(n, 1).double())
 
 
+def tangent(net, z, t, h, parameter, seen, along):
+    condition = net.condition(parameter, seen)
+    return net.tangent(z, t, h, condition, along, net.trunk(z, t, h, condition))
+
+
 def test_tangent_equals_central_differences_in_float64(net):
     z, t, h, parameter = inputs()
     along = direction()
@@ -35,7 +40,7 @@ def test_tangent_equals_central_differences_in_float64(net):
         net(z + s * along.z, t + s * along.t, h + s * along.h, parameter) for s in (step, -step)
     ]
     numeric = (ends[0] - ends[1]) / (2 * step)
-    found = net.tangent(z, t, h, parameter, None, along)
+    found = tangent(net, z, t, h, parameter, None, along)
     torch.testing.assert_close(found, numeric, rtol=1e-7, atol=1e-8)
 
 
@@ -46,19 +51,28 @@ def test_tangent_equals_the_generic_jacobian_vector_product(net):
     _, expected = torch.func.jvp(
         lambda z, t, h: net(z, t, h, parameter, seen), (z, t, h), tuple(along)
     )
-    found = net.tangent(z, t, h, parameter, seen, along)
+    found = tangent(net, z, t, h, parameter, seen, along)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-13)
 
 
 def test_tangent_carries_no_gradient(net):
-    assert not net.tangent(*inputs(), None, direction()).requires_grad
+    assert not tangent(net, *inputs(), None, direction()).requires_grad
 
 
-def test_time_features_have_their_slope():
-    t = torch.rand(5, 1).double()
-    features = TimeFeatures()
-    _, expected = torch.func.jvp(features, (t,), (torch.ones_like(t),))
-    torch.testing.assert_close(features.tangent(t), expected, rtol=1e-12, atol=1e-12)
+def test_time_features_are_waves_and_have_their_slope():
+    t, h = torch.rand(2, 5, 1).double()
+    features = TimeFeatures().double()
+    times, along = torch.cat([t, h], dim=1), torch.rand(5, 2).double()
+    found, expected = torch.func.jvp(features, (times,), (along,))
+    torch.testing.assert_close(features.tangent(times, along), expected, rtol=1e-12, atol=1e-12)
+    pi = torch.pi
+    waves = [
+        torch.cat(
+            [s, (2 * pi * s).sin(), (2 * pi * s).cos(), (4 * pi * s).sin(), (4 * pi * s).cos()], 1
+        )
+        for s in (t, h)
+    ]
+    torch.testing.assert_close(found, torch.cat(waves, dim=1), rtol=0, atol=2e-6)
 
 
 def test_affine_head_is_affine_beyond_the_range_of_training():

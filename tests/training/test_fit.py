@@ -188,3 +188,28 @@ def test_bad_systems():
         ts.fit({**clouds(), 3.0: Cloud(np.zeros((5, 2)), np.zeros((5, 2)), True)}, config=CONFIG)
     with pytest.raises(InputError, match=r"clouds\[3\]: expected paired=True"):
         ts.fit({**clouds(), 3.0: unpaired(clouds())[1.0]}, config=CONFIG)
+
+
+def test_a_batch_that_clouds_cannot_fill_is_refused_before_they_are_simulated():
+    class Never(Shift):
+        def simulate(self, parameter, /, n, seed, source=None):
+            raise AssertionError("simulated")
+
+    with pytest.raises(InputError, match=r"stage_2\.batch: expected at most half of the 200"):
+        ts.fit(Never(), parameters=(1.0, 2.0), config=with_stages(stage_2={"batch": 101}))
+    with pytest.raises(InputError, match=r"stage_2\.batch: expected at most half of the 200"):
+        ts.fit(clouds(), config=with_stages(stage_2={"batch": 101}, stage_1={"steps": 10**9}))
+
+
+def test_the_threads_of_the_configuration_reach_the_simulator():
+    seen = []
+
+    class Asking(Shift):
+        def simulate(self, parameter, /, n, seed, source=None):
+            seen.append(ts.get_num_threads())
+            return super().simulate(parameter, n, seed, source)
+
+    before = ts.get_num_threads()
+    ts.fit(Asking(), parameters=(1.0, 2.0), config=with_stages(threads=3))
+    assert seen == [3, 3]
+    assert ts.get_num_threads() == before

@@ -90,7 +90,14 @@ def test_stage_1_resumes_to_the_same_bits(tmp_path, step):
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6, 8, 12])
-@pytest.mark.parametrize("change", [{}, {"debias": False, "source": "prior", "inputs": "position"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"debias": False, "source": "prior", "inputs": "position"},
+        {"pool": 2, "visits": 2, "batch_period": 1, "refresh": 1, "overlap": True},
+    ],
+)
 def test_stage_2_resumes_to_the_same_bits(first, tmp_path, step, change):
     config = replace(STAGE_2, **change)
     path = tmp_path / "stage_2.ckpt"
@@ -190,3 +197,14 @@ def test_exact_coupling_lowers_the_cost_and_keeps_the_rows():
     assert costs[1] < 0.7 * costs[0]
     rows = [np.sort(d.target.numpy(), axis=1) for d in (data, coupled)]
     np.testing.assert_array_equal(*rows)
+
+
+def test_a_training_goes_on_only_on_the_type_of_device_it_began_on(tmp_path):
+    path = tmp_path / "stage_1.ckpt"
+    run_stage_1(checkpoint=CheckpointFile(path))
+    content = torch.load(path)
+    content["state"]["device"] = "cuda"
+    torch.save(content, path)
+    expected = r"stage_1\.ckpt: device: expected cuda, on which this training began, got cpu"
+    with pytest.raises(DeviceError, match=expected):
+        run_stage_1(checkpoint=CheckpointFile(path))

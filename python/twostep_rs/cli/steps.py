@@ -10,7 +10,7 @@ import tyro
 
 from twostep_rs.cli.command import open_run, option
 from twostep_rs.errors import RunDirectoryError
-from twostep_rs.runs import steps, table
+from twostep_rs.runs import pipeline, ranks, steps, table
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.points import write_points
 from twostep_rs.runs.progress import choose
@@ -41,12 +41,9 @@ class Train(_Continuing):
     def run(self) -> None:
         """Train what is not trained yet."""
         run, experiment = open_run(self.directory)
-        progress = choose()
-        with run.locked():
-            if "stage_1" not in run.status().done:
-                steps.train_stage_1(run, experiment, progress)
-            if "stage_2" not in run.status().done:
-                steps.train_stage_2(run, experiment, progress)
+        if ranks.follow(experiment):
+            return
+        pipeline.go_on(run, experiment, choose(), ("stage_1", "stage_2"))
         print(run.weights)
 
 

@@ -14,7 +14,7 @@ from twostep_rs import experiments
 from twostep_rs.cli.command import option
 from twostep_rs.errors import ConfigError, FileFormatError
 from twostep_rs.experiments.experiment import Preset
-from twostep_rs.runs import config_file, convergence_file, pipeline, table
+from twostep_rs.runs import config_file, convergence_file, pipeline, ranks, table
 from twostep_rs.runs.convergence_file import read_convergence
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.progress import choose
@@ -92,6 +92,8 @@ class Run(_Beginning):
 
     def run(self) -> None:
         """Run it and print the table."""
+        if ranks.follow(experiments.get(self.name)):
+            return
         directory, experiment = self._begin(tuple(pipeline.ACTIONS))
         rows, _ = read_evaluation(directory.evaluation)
         print(table.text(rows, directory.config.evaluation, experiment.axis))

@@ -30,6 +30,15 @@ class DeepParticleBatch:
     parameter: Tensor
     seen: Tensor
 
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.x)
+
+    def rows(self, rows: slice) -> DeepParticleBatch:
+        """Some of the rows, in their order."""
+        parts = (self.x, self.at, self.aim, self.parameter, self.seen)
+        return DeepParticleBatch(*(part[rows] for part in parts))
+
 
 @dataclass(frozen=True)
 class DeepParticleLoss:

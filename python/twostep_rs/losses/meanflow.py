@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from twostep_rs.models.meanflow import AverageVelocity, Tangent
+from twostep_rs.models.meanflow import Tangent
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from twostep_rs.models.meanflow import AverageVelocity, Condition, Trunk
 
 Method = Literal["meanflow", "imf"]
 
@@ -36,6 +38,22 @@ class MeanFlowBatch:
     t: Tensor
     h: Tensor
     equal: int
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return len(self.source)
+
+    def rows(self, rows: slice) -> MeanFlowBatch:
+        """Some of the rows, in their order."""
+        return MeanFlowBatch(
+            source=self.source[rows],
+            target=self.target[rows],
+            parameter=self.parameter[rows],
+            seen=self.seen[rows],
+            t=self.t[rows],
+            h=self.h[rows],
+            equal=len(range(self.equal)[rows]),
+        )
 
 
 @dataclass(frozen=True)
@@ -79,23 +97,34 @@ def meanflow_loss(
         weighting_power: p.
         weighting_offset: c.
     """
-    z = (1.0 - batch.t) * batch.target + batch.t * batch.source
+    z = torch.lerp(batch.target, batch.source, batch.t)
     v = batch.source - batch.target
-    u = net(z, batch.t, batch.h, batch.parameter, batch.seen)
-    aim = torch.cat([v[: batch.equal], _aim(net, batch, z, v, method)])
-    error = (u - aim).square().sum(dim=1)
+    condition = net.condition(batch.parameter, batch.seen)
+    trunk = net.trunk(z, batch.t, batch.h, condition)
+    u = net.velocity(trunk, condition)
+    rows = slice(batch.equal, None)
+    later = batch.rows(rows), z[rows], v[rows], condition.rows(rows), trunk.rows(rows)
+    aim = _aim(net, *later, method)
+    error = (u - torch.cat([v[: batch.equal], aim])).square().sum(dim=1)
     weight = (error.detach() + weighting_offset).pow(-weighting_power)
     return MeanFlowLoss((weight * error).mean(), error.detach().mean())
 
 
 @torch.no_grad()
 def _aim(
-    net: AverageVelocity, batch: MeanFlowBatch, z: Tensor, v: Tensor, method: Method
+    net: AverageVelocity,
+    batch: MeanFlowBatch,
+    z: Tensor,
+    v: Tensor,
+    condition: Condition,
+    trunk: Trunk,
+    method: Method,
 ) -> Tensor:
-    """What u is regressed on in the rows with an interval."""
-    rows = slice(batch.equal, None)
-    z, v, t, h = z[rows], v[rows], batch.t[rows], batch.h[rows]
-    condition = batch.parameter[rows], batch.seen[rows]
-    direction = v if method == "meanflow" else net(z, t, torch.zeros_like(h), *condition)
-    ones = torch.ones_like(t)
-    return v - h * net.tangent(z, t, h, *condition, Tangent(direction, ones, ones))
+    """What u is regressed on in rows with an interval, where its trunk is this one."""
+    direction = v
+    if method == "imf":
+        now = torch.zeros_like(batch.h)
+        direction = net.velocity(net.trunk(z, batch.t, now, condition), condition)
+    ones = torch.ones_like(batch.t)
+    along = Tangent(direction, ones, ones)
+    return v - batch.h * net.tangent(z, batch.t, batch.h, condition, along, trunk)

@@ -149,6 +149,9 @@ class ParameterFeatures(nn.Module):
         ValueError: a ``log-affine`` head with a parameter that is not positive.
     """
 
+    slope: Tensor
+    offset: Tensor
+
     def __init__(self, scaling: Scaling, *, head: Head) -> None:
         super().__init__()
         if head == "log-affine" and not scaling.logarithmic:
@@ -158,15 +161,23 @@ class ParameterFeatures(nn.Module):
         self.range = scaling.parameters
         self.logarithmic = scaling.logarithmic
         self.width = 2 if self.affine and self.logarithmic else 1
+        ranges = [self.range]
+        if self.logarithmic:
+            low, high = self.range
+            ranges.append((math.log(low), math.log(high)))
+        # A single parameter sits in the middle of its range.
+        slope = torch.tensor([2.0 / (high - low or 2.0) for low, high in ranges])
+        middle = torch.tensor([0.5 * (low + high) for low, high in ranges])
+        self.register_buffer("slope", slope, persistent=False)
+        self.register_buffer("offset", -middle * slope, persistent=False)
 
     def linear(self, parameter: Tensor) -> Tensor:
         """``parameter`` of shape (n, 1) relative to the training range."""
-        return _relative(parameter, *self.range)
+        return torch.addcmul(self.offset[:1], parameter, self.slope[:1])
 
     def logarithm(self, parameter: Tensor) -> Tensor:
         """Logarithm of ``parameter``, (n, 1), relative to that of the training range."""
-        low, high = self.range
-        return _relative(parameter.log(), math.log(low), math.log(high))
+        return torch.addcmul(self.offset[1:], parameter.log(), self.slope[1:])
 
     def relative(self, parameter: Tensor) -> Tensor:
         """What an affine head is affine in, (n, 1)."""
@@ -179,32 +190,38 @@ class ParameterFeatures(nn.Module):
         parameter = parameter.clamp(*self.range)
         if not self.logarithmic:
             return self.linear(parameter)
-        return torch.cat([self.linear(parameter), self.logarithm(parameter)], dim=1)
-
-
-def _relative(value: Tensor, low: float, high: float) -> Tensor:
-    half = 0.5 * (high - low) or 1.0  # a single parameter sits in the middle
-    return (value - 0.5 * (low + high)) / half
+        both = torch.cat([parameter, parameter.log()], dim=1)
+        return torch.addcmul(self.offset, both, self.slope)
 
 
 class TimeFeatures(nn.Module):
     """Times as ``(t, sin 2 pi t, cos 2 pi t, sin 4 pi t, cos 4 pi t)``, with their tangents."""
 
+    frequencies: Tensor
+    phases: Tensor
+
     width = 1 + 2 * len(_TIME_FREQUENCIES)
 
-    def forward(self, t: Tensor) -> Tensor:
-        """Features of shape (n, width) for ``t`` of shape (n, 1)."""
-        waves = [wave(f * t) for f in _TIME_FREQUENCIES for wave in (torch.sin, torch.cos)]
-        return torch.cat([t, *waves], dim=1)
+    def __init__(self) -> None:
+        super().__init__()
+        # cos x = sin(x + pi / 2): all waves are one call.
+        frequencies = torch.tensor(_TIME_FREQUENCIES).repeat_interleave(2)
+        phases = torch.tensor([0.0, 0.5 * math.pi]).repeat(len(_TIME_FREQUENCIES))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("phases", phases, persistent=False)
 
-    def tangent(self, t: Tensor) -> Tensor:
-        """Derivative of the features by ``t``."""
-        slopes = [
-            slope
-            for f in _TIME_FREQUENCIES
-            for slope in (f * torch.cos(f * t), -f * torch.sin(f * t))
-        ]
-        return torch.cat([torch.ones_like(t), *slopes], dim=1)
+    def forward(self, times: Tensor) -> Tensor:
+        """Features of shape (n, k * width) for ``times`` of shape (n, k), one after the other."""
+        return torch.cat([times.unsqueeze(2), self._angles(times).sin()], dim=2).flatten(1)
+
+    def tangent(self, times: Tensor, direction: Tensor) -> Tensor:
+        """Derivative of the features along ``direction``, (n, k)."""
+        along = direction.unsqueeze(2)
+        slopes = self._angles(times).cos() * self.frequencies * along
+        return torch.cat([along, slopes], dim=2).flatten(1)
+
+    def _angles(self, times: Tensor) -> Tensor:
+        return torch.addcmul(self.phases, times.unsqueeze(2), self.frequencies)
 
 
 def scaling_of(

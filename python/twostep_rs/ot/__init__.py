@@ -6,6 +6,7 @@ from twostep_rs.ot.histogram import HistogramSequence, HistogramW2, histogram_w2
 from twostep_rs.ot.loss import w2_loss
 from twostep_rs.ot.plan import Plan
 from twostep_rs.ot.sequence import EmdSequence
+from twostep_rs.ot.submit import submit
 
 __all__ = [
     "EmdSequence",
@@ -18,5 +19,6 @@ __all__ = [
     "emd_matrix",
     "grid_w2",
     "histogram_w2",
+    "submit",
     "w2_loss",
 ]

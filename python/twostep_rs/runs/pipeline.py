@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from twostep_rs.runs import steps
+from twostep_rs.runs import ranks, steps
 from twostep_rs.runs.directory import RunDirectory
 from twostep_rs.runs.progress import Silent
 from twostep_rs.runs.steps.resources import require_device
@@ -48,7 +48,10 @@ def run(
     """Do every step that is not done yet.
 
     A run that was stopped or killed goes on where it was, and ends with the same weights (on a
-    CPU, with the same number of threads).
+    CPU, with any number of threads).
+
+    Where torchrun started several processes, all call this alike: one leads, does every step and
+    writes the files, and the others train beside it.
 
     Args:
         experiment: what to run.
@@ -64,18 +67,36 @@ def run(
         RunDirectoryError: ``out`` holds another run, is in use, or cannot be written.
         ModuleNotFoundError: a package that a step needs is not installed.
         DeviceError: the device is not there.
+        InputError: clouds cannot fill the batches of stage II.
         FileFormatError: a file in ``out`` is damaged.
         KeyboardInterrupt: on Ctrl-C; everything that was checkpointed is kept.
     """
     progress = Silent() if progress is None else progress
     _require_packages(only, experiment)
     require_device(config.device)
+    config.stage_2.check_fits(config.simulation.particles)
+    if ranks.follow(experiment):
+        return RunDirectory.open(out)
     directory = RunDirectory.create(out, config)
-    with directory.locked():
-        for step in only:
-            if step not in directory.status().done:
-                ACTIONS[step](directory, experiment, progress)
+    go_on(directory, experiment, progress, only)
     return directory
+
+
+def go_on(
+    directory: RunDirectory, experiment: Experiment, progress: Progress, only: tuple[Step, ...]
+) -> None:
+    """Do those of the steps that are not done yet, in a directory that is there.
+
+    Raises:
+        RunDirectoryError: it is in use.
+        Exception: as for :func:`run`.
+    """
+    with directory.locked():
+        left = tuple(step for step in only if step not in directory.status().done)
+        for index, step in enumerate(left):
+            ranks.announce(directory, step, left[index + 1 :])
+            ACTIONS[step](directory, experiment, progress)
+        ranks.dismiss()
 
 
 def _require_packages(only: tuple[Step, ...], experiment: Experiment) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from twostep_rs.errors import InputError
 from twostep_rs.models.features import in_chart
 from twostep_rs.training.seeds import derive
 
@@ -43,9 +42,6 @@ class Batches:
         seed: of the run.
         prior: ``prior(n, seed)`` draws source particles, (n, d).
         device: where batches go.
-
-    Raises:
-        InputError: the clouds have fewer than ``size`` particles.
     """
 
     def __init__(
@@ -56,11 +52,6 @@ class Batches:
         prior: Prior | None,
         device: torch.device,
     ) -> None:
-        if size > data.particles:
-            raise InputError(
-                f"stage_2.batch: expected at most the {data.particles} particles of a cloud, "
-                f"got {size}"
-            )
         self._size = size
         self._seed = seed
         self._prior = prior

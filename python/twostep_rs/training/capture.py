@@ -16,7 +16,7 @@ _WARM_UP = 3
 
 
 class Replayed(Generic[Result]):
-    """Call ``work`` on a CPU; on a GPU record it once and replay the recording.
+    """Record the work of a GPU once and replay the recording.
 
     The networks are so small that on a GPU launching the kernels of a step one by one takes
     many times longer than running them. The work must read and write the same tensors in every
@@ -24,18 +24,19 @@ class Replayed(Generic[Result]):
 
     Args:
         work: one step; what it returns is overwritten by the next call.
-        device: where its tensors live.
         generators: what it draws random numbers from.
+        captured: whether to record; else every call does the work anew.
     """
 
     def __init__(
         self,
         work: Callable[[], Result],
-        device: torch.device,
         generators: Sequence[torch.Generator] = (),
+        *,
+        captured: bool = True,
     ) -> None:
         self._work = work
-        self._captures = device.type == "cuda"
+        self._captures = captured
         self._generators = generators
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -64,5 +65,6 @@ class Replayed(Generic[Result]):
         self._graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             self._graph.register_generator_state(generator)
-        with torch.cuda.graph(self._graph):
+        # thread_local: a thread that solves couplings may wait for its copies meanwhile.
+        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
             self._result = self._work()

@@ -1,4 +1,4 @@
-"""Exact couplings of batches, warm from refresh to refresh."""
+"""Exact couplings of batches, warm from refresh to refresh, and never in the way of a GPU."""
 
 from __future__ import annotations
 
@@ -8,55 +8,106 @@ from typing import TYPE_CHECKING
 import torch
 
 from twostep_rs import ot
-from twostep_rs.models.features import nearest_image
+from twostep_rs.ot.submit import Snapshot, background
+from twostep_rs.training import distributed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
     from torch import Tensor
+
+Pair = tuple["Tensor", "Tensor"]
+Plans = list[ot.Plan | None]
+
+
+class Coupled:
+    """Permutations that a background thread is finding.
+
+    Attributes:
+        plans: of every problem of this rank, when done; the next solve of the same batch starts
+            from them.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        warm: Plans | None,
+        threads: int | None,
+        period: tuple[float, ...] | None = None,
+    ) -> None:
+        ranks = distributed.ranks()
+        share = ranks.share()
+        self._pairs = pairs
+        self._period = period
+        self._problems = sum(len(x) for x, _ in pairs)
+        self.plans: Plans = warm or [None] * len(range(self._problems)[share])
+        self._solved: Future[Tensor] = background(
+            self._solve,
+            Snapshot(torch.cat([x for x, _ in pairs])[share]),
+            Snapshot(torch.cat([y for _, y in pairs])[share]),
+            threads,
+        )
+
+    def permutations(self) -> list[Tensor]:
+        """For each pair (k, n): row i of x goes with row ``permutation[i]`` of y."""
+        x = self._pairs[0][0]
+        permutations = self._solved.result().to(x.device, non_blocking=True)
+        ranks = distributed.ranks()
+        if ranks.several:
+            everyone = permutations.new_zeros(self._problems, x.shape[1])
+            everyone[ranks.share()] = permutations
+            permutations = distributed.summed(everyone)
+        return list(torch.split(permutations, [len(x) for x, _ in self._pairs]))
+
+    def _solve(self, x: Snapshot, y: Snapshot, threads: int | None) -> Tensor:
+        plans = ot.emd_batch(
+            x.clouds(), y.clouds(), period=self._period, warm_starts=self.plans, threads=threads
+        )
+        self.plans = list(plans)
+        found = torch.empty(
+            len(plans),
+            self._pairs[0][0].shape[1],
+            dtype=torch.int64,
+            pin_memory=self._pairs[0][0].is_cuda,
+        )
+        for row, plan in zip(found, plans, strict=True):
+            row.copy_(torch.from_numpy(plan.permutation))
+        return found
 
 
 class Couplings:
-    """Optimal permutations between two batches of clouds, one for every parameter.
+    """Optimal permutations between batches of clouds, one for every parameter and pair.
 
     Couplings never mix parameters: a plan over a batch of several would change the law of the
-    source that each parameter is trained on.
+    source that each parameter is trained on. In a process group every rank solves its share.
 
     Args:
         threads: threads of the solver; the package default if not given.
         period: periods of a torus, one per axis; None for free space.
 
     Attributes:
-        seconds: wall time spent in :meth:`partners`.
+        seconds: wall time spent waiting for the solver.
     """
 
     def __init__(self, threads: int | None = None, period: tuple[float, ...] | None = None) -> None:
         self.seconds = 0.0
         self._threads = threads
         self._period = period
-        self._plans: list[ot.Plan] | None = None
+        self._plans: dict[int, Plans] = {}
 
     def forget(self) -> None:
-        """Start the next solve from nothing: the clouds are others."""
-        self._plans = None
+        """Start the next solves from nothing: the batches are others."""
+        self._plans.clear()
 
-    def partners(self, x: Tensor, y: Tensor) -> Tensor:
-        """Rows of ``y`` in the order of the rows of ``x`` that they are coupled with.
+    def begin(self, number: int, pairs: Sequence[Pair]) -> Coupled:
+        """Begin to couple the ``pairs`` of clouds (x, y), each (k, n, d), of batch ``number``."""
+        return Coupled(pairs, self._plans.get(number), self._threads, self._period)
 
-        On a torus they are the images that are nearest to those.
-
-        Args:
-            x: (k, n, d).
-            y: (k, n, d).
-        """
+    def finish(self, number: int, coupled: Coupled) -> list[Tensor]:
+        """Permutations of every pair, as soon as they are found."""
         started = time.perf_counter()
-        self._plans = ot.emd_batch(
-            list(x.cpu()),
-            list(y.cpu()),
-            period=self._period,
-            warm_starts=self._plans,
-            threads=self._threads,
-        )
-        permutation = torch.stack([plan.permutation for plan in self._plans]).to(y.device)
+        permutations = coupled.permutations()
+        self._plans[number] = coupled.plans
         self.seconds += time.perf_counter() - started
-        partners = y.gather(1, permutation.unsqueeze(2).expand_as(y))
-        period = None if self._period is None else x.new_tensor(self._period)
-        return nearest_image(partners, x, period)
+        return permutations

@@ -11,6 +11,7 @@ from twostep_rs._scalars import as_real
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import DtypeError, InputError
 from twostep_rs.systems import Cloud, Domain, System
+from twostep_rs.threads import num_threads
 from twostep_rs.training import stage_1, stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.device import resolve_device
@@ -31,6 +32,9 @@ def fit(
     log: Log | None = None,
 ) -> TwoStepModel:
     """Simulate, and train both stages.
+
+    In a process group (``torch.distributed``) all ranks call this alike: they share the work and
+    get the same model.
 
     Args:
         system: a particle system, or clouds of its own per parameter.
@@ -53,12 +57,27 @@ def fit(
     if not isinstance(config, configuration.Config):
         raise DtypeError(f"config: expected a Config, got {type(config).__name__}")
     resolve_device(config.device)
+    with num_threads(config.threads):
+        return _fit(system, parameters, config, period, progress, log)
+
+
+def _fit(
+    system: System | Mapping[float, Cloud],
+    parameters: Sequence[float] | None,
+    config: Config,
+    period: Sequence[float] | None,
+    progress: Progress | None,
+    log: Log | None,
+) -> TwoStepModel:
+    if not isinstance(system, Mapping):
+        config.stage_2.check_fits(config.simulation.particles)
     clouds = _clouds(system, parameters, config)
     known = None if isinstance(system, Mapping) else system
     if known is not None and period is not None:
         raise InputError("period: expected none beside a system, which has its own")
     domain = Domain(None if period is None else tuple(period)) if known is None else known.domain
     data = TrainingData.from_clouds(clouds, domain.period, config.simulation.torus)
+    config.stage_2.check_fits(data.particles)
     config = replace(
         config,
         experiment="",
@@ -78,6 +97,7 @@ def fit(
         progress=progress and (lambda step, _: progress(step, steps)),
         log=log,
         threads=config.threads,
+        compiled=config.compile,
     )
     corrector = stage_2.train(
         velocity,
@@ -89,6 +109,7 @@ def fit(
         progress=progress and (lambda step, _: progress(config.stage_1.steps + step, steps)),
         log=log,
         threads=config.threads,
+        compiled=config.compile,
     )
     return TwoStepModel(velocity, corrector, known, config)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from twostep_rs.errors import ConvergenceError, FileFormatError
+from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
+from twostep_rs.training import distributed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,12 +61,22 @@ def run(
 ) -> None:
     """Advance ``training`` to ``steps``, from its checkpoint if there is one.
 
+    In a process group all ranks call this alike; all read the checkpoint, one writes it.
+
     Raises:
+        InputError: the ranks of a process group train different things.
         FileFormatError: the checkpoint is broken or belongs to another training.
+        DeviceError: the checkpoint is of a training on another type of device.
         ConvergenceError: the loss is not finite any more.
     """
+    ranks = distributed.ranks()
+    if ranks.several and not distributed.agreed(training.fingerprint):
+        raise InputError(
+            "ranks: expected the same data, configuration and seed, got different ones"
+        )
     if checkpoint is not None and (state := checkpoint.load(training.fingerprint)) is not None:
         _restore(training, state, checkpoint)
+    checkpoint = checkpoint if ranks.leads else None
     every = max(1, steps // _LOG_LINES)
     started = time.monotonic()
     while training.step < steps:
@@ -87,6 +98,8 @@ def run(
 def _restore(training: Trainable, state: dict[str, Any], checkpoint: CheckpointFile) -> None:
     try:
         training.restore(state)
+    except DeviceError as error:
+        raise DeviceError(f"{checkpoint.path}: {error}") from error
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileFormatError(
             f"{checkpoint.path}: state: expected that of this network and optimiser, got {error}"

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from twostep_rs._arrays import as_points, like
+from twostep_rs._arrays import as_points
 from twostep_rs._scalars import as_integer, as_real
 from twostep_rs.errors import InputError, ShapeError
 from twostep_rs.models.features import in_chart, wrapped
 from twostep_rs.models.meanflow import generate
-from twostep_rs.training import weights
+from twostep_rs.training import export, weights
 from twostep_rs.training.device import resolve_device
+from twostep_rs.training.workers import Workers, one_thread
 
 if TYPE_CHECKING:
     import os
 
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
     from torch import Tensor
 
     from twostep_rs.config import Config
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from twostep_rs.models.meanflow import AverageVelocity
     from twostep_rs.systems import System
 
-# Rows of one evaluation: the activations of so many stay in the caches of a core.
-_ROWS_CPU = 1 << 14
+# Rows of one evaluation: the activations of so many stay in the caches of a core. On a GPU the
+# memory of a million suffices.
+_ROWS_CPU = 1 << 12
 _ROWS_GPU = 1 << 20
 
 _LARGEST = torch.finfo(torch.float32).max
@@ -105,12 +107,34 @@ class TwoStepModel:
         if stage not in (1, 2):
             raise InputError(f"stage: expected 1 or 2, got {stage!r}")
         device = next(self.velocity.parameters()).device
-        rows = _ROWS_GPU if device.type == "cuda" else _ROWS_CPU
-        parts = [
-            self._transport(part.to(device), value, stage, evaluations)
-            for part in torch.split(torch.from_numpy(points).float(), rows)
-        ]
-        return like(source)(torch.cat(parts).cpu().numpy())
+        on_cpu = device.type == "cpu"
+
+        def carry(part: Tensor) -> Tensor:
+            moved = self._transport(part.to(device).float(), value, stage, evaluations)
+            return moved.to(points.device).to(points.dtype)
+
+        with one_thread() if on_cpu else contextlib.nullcontext():
+            parts = Workers(None if on_cpu else 1).map(
+                carry, torch.split(points, _ROWS_CPU if on_cpu else _ROWS_GPU)
+            )
+        found = torch.cat(parts)
+        return found.to(source.device) if isinstance(source, torch.Tensor) else found.numpy()
+
+    def export(self, path: str | os.PathLike[str], *, stage: Literal[1, 2] = 2) -> None:
+        """Write the map ``(source (n, d), parameter (n, 1)) -> particles (n, d)``, in float32.
+
+        Programs that load it need nothing of this package, and may call it with any n.
+
+        Args:
+            path: a new file: ``.pt2`` for ``torch.export``, ``.onnx`` for ONNX (which takes the
+                package onnxscript).
+            stage: 1 for stage I alone, 2 for both.
+
+        Raises:
+            InputError: another stage or kind of file.
+            RunDirectoryError: the file cannot be written.
+        """
+        export.write(path, self.velocity, self.corrector, self.config.stage_2.inputs, stage=stage)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Write ``weights.safetensors``, with everything :func:`twostep_rs.load` needs, there.
@@ -142,12 +166,17 @@ class TwoStepModel:
             )
         return self.system.prior(as_integer("n", n, low=1), as_integer("seed", seed, low=0))
 
-    def _points(self, source: ArrayLike) -> NDArray[np.float64]:
-        points = as_points("source", source)
+    def _points(self, source: ArrayLike) -> Tensor:
+        """The source as a tensor; one that is on a GPU stays there."""
+        points = (
+            source.detach()
+            if isinstance(source, torch.Tensor) and source.is_floating_point()
+            else torch.from_numpy(as_points("source", source))
+        )
         dim = self.velocity.scaling.dim
-        if points.shape[1] != dim:
-            raise ShapeError(f"source: expected shape (n, {dim}), got {points.shape}")
-        if not (abs(points) < _LARGEST).all():
+        if points.ndim != 2 or points.shape[1] != dim or not len(points):
+            raise ShapeError(f"source: expected shape (n, {dim}), got {tuple(points.shape)}")
+        if not (points.abs() < _LARGEST).all():
             raise InputError(
                 "source: expected finite values within float32, got NaN, infinity or a larger one"
             )

@@ -48,6 +48,8 @@ class Optimizer(Generic[Net]):
         self._ema = ema
         device = next(net.parameters()).device
         # Tensors, so that a recorded step sees what the schedule writes into them.
+        self._weights: list[Tensor] = list(net.parameters())
+        self._averages: list[Tensor] = list(self.average.parameters())
         self._rate = torch.zeros((), device=device)
         self._forgetting = torch.zeros((), device=device)
         self._adam = torch.optim.Adam(
@@ -62,11 +64,9 @@ class Optimizer(Generic[Net]):
         self.step += 1
         self._forgetting.fill_(1.0 - min(self._ema, self.step / (self.step + 10.0)))
 
-    def update(self, loss: Tensor) -> None:
-        """Take the scheduled step against the gradient of ``loss``."""
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.net.parameters(), self._clip)
+    def update(self) -> None:
+        """Take the scheduled step against the gradients that the parameters hold."""
+        nn.utils.clip_grad_norm_(self._weights, self._clip)
         self._adam.step()
         self._update_average()
 
@@ -90,9 +90,10 @@ class Optimizer(Generic[Net]):
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        pairs = zip(self.average.parameters(), self.net.parameters(), strict=True)
-        for average, current in pairs:
-            average.lerp_(current, self._forgetting)
+        # average + forgetting (weight - average), all tensors at once.
+        change = torch._foreach_sub(self._weights, self._averages)  # noqa: SLF001
+        torch._foreach_mul_(change, self._forgetting)
+        torch._foreach_add_(self._averages, change)
 
 
 def initialised(

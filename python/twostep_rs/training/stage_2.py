@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, NamedTuple
+import functools
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from twostep_rs.errors import InputError
 from twostep_rs.losses.deep_particle import (
     DeepParticleBatch,
+    DeepParticleLoss,
     debiased_aim,
     deep_particle_loss,
 )
 from twostep_rs.models.corrector import Corrector
+from twostep_rs.models.features import nearest_image
 from twostep_rs.models.meanflow import generate
 from twostep_rs.training import loop
 from twostep_rs.training.batches import Batches
-from twostep_rs.training.capture import Replayed
-from twostep_rs.training.couplings import Couplings
+from twostep_rs.training.couplings import Coupled, Couplings, Pair
 from twostep_rs.training.device import resolve_device
+from twostep_rs.training.engine import Engine
 from twostep_rs.training.fingerprint import fingerprint, weights_hash
 from twostep_rs.training.jitter import jittered
 from twostep_rs.training.optimizer import initialised
 from twostep_rs.training.seeds import derive, generator
-from twostep_rs.training.threads import threads_for
+from twostep_rs.training.visits import Coupling, coupling_of, next_coupling
+from twostep_rs.training.workers import one_thread
 
 if TYPE_CHECKING:
     from twostep_rs.config import StageTwoConfig
@@ -49,12 +52,14 @@ def train(
     progress: Progress | None = None,
     log: Log | None = None,
     threads: int | None = None,
+    compiled: bool = False,
 ) -> Corrector:
     """Train the corrector of ``stage_1``, which stays as it is.
 
     A batch holds ``config.batch`` particles of every parameter: source particles carried by
     stage I, and target particles. An exact plan couples them, parameter by parameter, when the
-    batch is new and again every ``config.refresh`` steps, from the last plan.
+    batch is new and again every ``config.refresh`` steps, from the last plan; :mod:`.visits` has
+    the order of batches.
 
     Args:
         stage_1: the trained average velocity.
@@ -67,7 +72,9 @@ def train(
         checkpoint: where to save the state and to go on from.
         progress: called as ``progress(step, steps)`` after every step.
         log: called with a row of metrics about a hundred times.
-        threads: threads of the couplings.
+        threads: threads of networks and couplings; the package default if not given. The result
+            is the same for any number.
+        compiled: whether torch.compile compiles the steps.
 
     Returns:
         The network with averaged weights, on ``device``.
@@ -78,8 +85,11 @@ def train(
         FileFormatError: the checkpoint is broken or of another training.
         ConvergenceError: the loss is not finite any more.
     """
-    training = _Training(stage_1, data, config, seed, resolve_device(device), prior, threads)
-    with threads_for(len(data.parameters) * config.batch):
+    place = resolve_device(device)
+    with one_thread():
+        training = _Training(
+            stage_1, data, config, seed, place, prior, threads=threads, compiled=compiled
+        )
         loop.run(training, config.steps, checkpoint=checkpoint, progress=progress, log=log)
     return training.optimizer.average.eval()
 
@@ -91,7 +101,7 @@ def build(scaling: Scaling, config: StageTwoConfig) -> Corrector:
     )
 
 
-class _Training:
+class _Training(Engine[Corrector]):
     def __init__(
         self,
         stage_1: AverageVelocity,
@@ -100,111 +110,145 @@ class _Training:
         seed: int,
         device: torch.device,
         prior: Prior | None,
-        threads: int | None,
+        *,
+        threads: int | None = None,
+        compiled: bool = False,
     ) -> None:
-        if config.debias and config.source == "clouds" and 2 * config.batch > data.particles:
-            # A batch and its twin would share most of their rows, and with them their bias.
-            raise InputError(
-                f"stage_2.batch: expected at most half of the {data.particles} particles of a "
-                f"cloud, got {config.batch}"
-            )
+        config.check_fits(data.particles)
         self.fingerprint = fingerprint(data, config, seed, weights_hash(stage_1))
         self._config = config
         self._stage_1 = copy.deepcopy(stage_1).to(device)
         self._scaling = data.scaling()
-        self._generator = generator(seed, "stage 2", device=device)
-        self.optimizer = initialised(
-            lambda: build(self._scaling, config),
-            config,
-            seed=derive(seed, "stage 2 weights"),
-            device=device,
-        )
+        self._random = generator(seed, "stage 2", device=device)
         self._batches = Batches(
             data, config.batch, seed, prior if config.source == "prior" else None, device
         )
-        self._to_target = Couplings(threads, data.period)
-        self._to_twin = Couplings(threads, data.period)
+        self._couplings = Couplings(threads, data.period)
+        self._period = None if data.period is None else torch.tensor(data.period, device=device)
+        self._carried: dict[int, _Carried] = {}
+        self._pending: _Pending | None = None
+        self._lag = 0
         parameters = torch.tensor(data.parameters, device=device)
         self._parameter = parameters.repeat_interleave(config.batch).unsqueeze(1)
         # The recorded step reads these two; new batches and couplings are copied into them.
         self._x = Positions.empty(len(self._parameter), data.dim, device)
         self._aim = torch.empty_like(self._x.x)
-        self._metrics: dict[str, Tensor] = {}
-        self._step = Replayed(self._update, device, [self._generator])
-
-    @property
-    def step(self) -> int:
-        return self.optimizer.step
+        optimizer = initialised(
+            lambda: build(self._scaling, config),
+            config,
+            seed=derive(seed, "stage 2 weights"),
+            device=device,
+        )
+        super().__init__(
+            optimizer, self._rows, self._loss, self._random, threads=threads, compiled=compiled
+        )
 
     @property
     def resumable(self) -> bool:
-        # Between batches. Within one, plans start from the last: where several are optimal, a
+        # Between rounds. Within one, plans start from the last: where several are optimal, a
         # solve from nothing may find another.
-        return self.step % self._config.batch_period == 0
+        coupling = coupling_of(self.step, self._config)
+        return coupling.first_of_round and coupling.step == self.step
 
     def advance(self) -> None:
-        age = self.step % self._config.batch_period
-        if age == 0:
-            self._take_batch()
-        if age % self._config.refresh == 0:
-            self._aim.copy_(self._couple())
-        self.optimizer.schedule()
-        self._metrics = self._step()
+        coupling = coupling_of(self.step, self._config)
+        if coupling.step == self.step:
+            self._take(coupling)
+        super().advance()
 
     def metrics(self) -> dict[str, float]:
-        metrics = {name: float(value) for name, value in self._metrics.items()}
-        seconds = self._to_target.seconds + self._to_twin.seconds
-        return {**metrics, "seconds_couplings": seconds}
-
-    def state(self) -> dict[str, Any]:
-        return {**self.optimizer.state(), "generator": self._generator.get_state()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.optimizer.restore(state)
-        self._generator.set_state(state["generator"])
-
-    def _update(self) -> dict[str, Tensor]:
-        seen = jittered(self._parameter, self._scaling, self._config.jitter, self._generator)
-        batch = DeepParticleBatch(self._x.x, self._x.at, self._aim, self._parameter, seen)
-        result = deep_particle_loss(
-            self.optimizer.net, batch, residual_weight=self._config.residual_weight
-        )
-        self.optimizer.update(result.loss)
         return {
-            "loss": result.loss.detach(),
-            "transport": result.transport,
-            "residual": result.residual,
+            **super().metrics(),
+            "seconds_couplings": self._couplings.seconds,
+            "coupling_lag": float(self._lag),
         }
 
-    def _take_batch(self) -> None:
-        """Take the batch of this step, and carry its particles through stage I."""
-        batch = self._batches[self.step // self._config.batch_period]
-        self._target = batch.target
-        self._x.copy_(self._carried(batch.source))
-        if self._config.debias:
-            self._twin = self._carried(batch.twin)
-        self._to_target.forget()
-        self._to_twin.forget()
+    def _loss(self, net: Corrector, batch: DeepParticleBatch) -> DeepParticleLoss:
+        return deep_particle_loss(net, batch, residual_weight=self._config.residual_weight)
 
-    def _couple(self) -> Tensor:
-        """Aims of the particles by optimal plans from where the corrector takes them now."""
-        moved = self._moved(self._x)
-        partner = self._to_target.partners(moved, self._target)
-        if self._config.debias:
-            twin = self._to_twin.partners(moved, self._moved(self._twin))
-            partner = debiased_aim(moved, partner, twin)
-        return partner.flatten(0, 1)
+    def _rows(self) -> DeepParticleBatch:
+        seen = jittered(self._parameter, self._scaling, self._config.jitter, self._random)
+        return DeepParticleBatch(self._x.x, self._x.at, self._aim, self._parameter, seen)
 
-    def _carried(self, source: Tensor) -> Positions:
+    def _take(self, coupling: Coupling) -> None:
+        """Take batch and aims of a coupling, and begin to find those of the next."""
+        if coupling.first_of_round:
+            self._couplings.forget()
+            self._carried.clear()
+        pending = self._pending
+        self._lag = 0 if pending is None else self._config.refresh
+        if pending is None:
+            pending = self._begin(coupling)
+        permutations = self._couplings.finish(coupling.batch, pending.coupled)
+        # Permutations may lag; what they are permutations of does not.
+        pairs = self._pairs(coupling.batch) if self._lag else pending.pairs
+        self._x.copy_(self._batch(coupling.batch).x)
+        self._aim.copy_(self._aims(pairs, permutations))
+        following = next_coupling(coupling, self._config)
+        # Nothing is carried over to the next round, so that a training can begin there.
+        ahead = self._config.overlap and not following.first_of_round
+        self._pending = self._begin(following) if ahead else None
+
+    def _begin(self, coupling: Coupling) -> _Pending:
+        pairs = self._pairs(coupling.batch)
+        return _Pending(pairs, self._couplings.begin(coupling.batch, pairs))
+
+    def _pairs(self, number: int) -> list[Pair]:
+        """What is coupled of a batch, where the corrector takes it now."""
+        batch = self._batch(number)
+        moved = self._moved(batch.x)
+        pairs = [(moved, batch.target)]
+        if batch.twin is not None:
+            pairs.append((moved, self._moved(batch.twin)))
+        return pairs
+
+    def _aims(self, pairs: list[Pair], permutations: list[Tensor]) -> Tensor:
+        (moved, _), *_ = pairs
+        partner, *twin = (
+            # On a torus partners are the images that are nearest.
+            nearest_image(y.gather(1, permutation.unsqueeze(2).expand_as(y)), moved, self._period)
+            for (_, y), permutation in zip(pairs, permutations, strict=True)
+        )
+        aim = debiased_aim(moved, partner, *twin) if twin else partner
+        return aim.flatten(0, 1)
+
+    def _batch(self, number: int) -> _Carried:
+        """A batch of this round, its particles carried through stage I."""
+        if number not in self._carried:
+            if self._config.pool == 1:
+                self._carried.clear()
+            batch = self._batches[number]
+            self._carried[number] = _Carried(
+                self._through_stage_1(batch.source),
+                self._through_stage_1(batch.twin) if self._config.debias else None,
+                batch.target,
+            )
+        return self._carried[number]
+
+    def _through_stage_1(self, source: Tensor) -> Positions:
         source = source.flatten(0, 1)
-        x = generate(self._stage_1, source, self._parameter)
+        x = self.evaluate(functools.partial(generate, self._stage_1), source, self._parameter)
         return Positions(x, source if self._config.inputs == "source" else x)
 
-    @torch.no_grad()
     def _moved(self, positions: Positions) -> Tensor:
         """Where the corrector takes them now, (k, n, d)."""
-        moved: Tensor = self.optimizer.net(positions.x, positions.at, self._parameter)
-        return moved.view_as(self._target)
+        moved = self.evaluate(self.optimizer.net, positions.x, positions.at, self._parameter)
+        return moved.view(-1, self._config.batch, moved.shape[1])
+
+
+class _Carried(NamedTuple):
+    """A batch after stage I."""
+
+    x: Positions
+    twin: Positions | None
+    target: Tensor
+
+
+class _Pending(NamedTuple):
+    """A coupling that is being solved, and between what."""
+
+    pairs: list[Pair]
+    coupled: Coupled
 
 
 class Positions(NamedTuple):

@@ -17,6 +17,9 @@ type Pools = Mutex<HashMap<(u32, usize), Arc<ThreadPool>>>;
 static POOLS: OnceLock<Pools> = OnceLock::new();
 static DEFAULT_THREADS: AtomicUsize = AtomicUsize::new(0);
 
+/// A pool is never larger, whatever is asked for; results are the same for any number.
+pub const MOST_THREADS: usize = 1024;
+
 /// Set the default number of threads of this process; zero returns to the automatic rule.
 pub fn set_default_threads(threads: usize) {
     DEFAULT_THREADS.store(threads, Relaxed);
@@ -61,6 +64,7 @@ pub fn pool(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
             got: 0.0,
         });
     }
+    let threads = threads.min(MOST_THREADS);
     let mut pools = POOLS
         .get_or_init(Mutex::default)
         .lock()

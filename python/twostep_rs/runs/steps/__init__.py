@@ -8,11 +8,12 @@ from twostep_rs.runs.steps.plot import plot
 from twostep_rs.runs.steps.report import report
 from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.runs.steps.simulate import simulate
-from twostep_rs.runs.steps.train import train_stage_1, train_stage_2
+from twostep_rs.runs.steps.train import follow, train_stage_1, train_stage_2
 
 __all__ = [
     "converge",
     "evaluate",
+    "follow",
     "plot",
     "report",
     "require_device",

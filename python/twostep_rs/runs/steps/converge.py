@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from twostep_rs.errors import ConfigError
 from twostep_rs.runs import convergence
 from twostep_rs.runs.convergence_file import write_convergence
-from twostep_rs.runs.steps.resources import require_device, threads
+from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.systems import KPP
+from twostep_rs.threads import num_threads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +46,7 @@ def converge(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
     require_device(config.device)
     from twostep_rs.training.model import load
 
-    with threads(config.threads), progress.task("converge") as advance:
+    with num_threads(config.threads), progress.task("converge") as advance:
         model = load(run.path, system=system, device=config.device)
         results = convergence.study(
             system,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from twostep_rs.runs import evaluation
 from twostep_rs.runs.clouds import write_gallery
 from twostep_rs.runs.evaluation_file import write_evaluation
-from twostep_rs.runs.steps.resources import require_device, threads
+from twostep_rs.runs.steps.resources import require_device
+from twostep_rs.threads import num_threads
 
 if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
@@ -35,7 +36,7 @@ def evaluate(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
     system = experiment.system(physics)
     references = system if experiment.references is None else experiment.references(physics)
     start = time.perf_counter()
-    with threads(config.threads), progress.task("evaluate") as advance:
+    with num_threads(config.threads), progress.task("evaluate") as advance:
         model = load(run.path, system=system, device=config.device)
         found = evaluation.evaluate(
             {stage: functools.partial(model.transport, stage=stage) for stage in (1, 2)},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import ConfigError
 from twostep_rs.runs.clouds import read_cloud, write_cloud
-from twostep_rs.runs.steps.resources import threads
+from twostep_rs.threads import num_threads
 
 if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
@@ -31,7 +31,7 @@ def simulate(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
     system = experiment.system(config.simulation.physics)
     seed = cloud_seed(config.seed, Purpose.TRAINING)
     start = time.perf_counter()
-    with threads(config.threads), progress.task("simulate") as advance:
+    with num_threads(config.threads), progress.task("simulate") as advance:
         for done, parameter in enumerate(parameters):
             advance(done, len(parameters))
             if run.cloud(parameter).exists():

@@ -1,0 +1,1 @@
+"""Benches of the command line: the package beside its rivals, in one run."""

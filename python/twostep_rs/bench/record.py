@@ -1,0 +1,30 @@
+"""A table of measurements with what it was measured with."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from twostep_rs.runs.environment import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def record(rows: Sequence[dict[str, Any]], rivals: Sequence[str]) -> dict[str, Any]:
+    """The rows, the command, the date, the machine and the versions of ``rivals``."""
+    versions = {}
+    for name in rivals:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return {
+        "command": shlex.join(["twostep", *sys.argv[1:]]),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "environment": environment(),
+        "versions": versions,
+        "rows": list(rows),
+    }

@@ -1,0 +1,116 @@
+"""``twostep bench``: measure this machine, beside rivals where they are installed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Union
+
+from tyro.conf import OmitSubcommandPrefixes, Positional, arg, subcommand
+
+from twostep_rs import experiments
+from twostep_rs.config import Config
+from twostep_rs.experiments.experiment import Preset
+from twostep_rs.runs import config_file
+from twostep_rs.runs.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Training:
+    """Steps per second of both stages, waiting for couplings, and sampling.
+
+    Example: twostep bench training --device cuda --json training.json
+
+    Attributes:
+        name: the experiment whose networks and clouds are used.
+        preset: of the experiment.
+        device: where to train.
+        compiled: measure what torch.compile brings too.
+        rival_steps: steps of stage II with the couplings of POT and of torchcfm.
+        json: file for the record.
+        overrides: change any defaults of the preset.
+    """
+
+    name: Annotated[Positional[str], arg(metavar="EXPERIMENT")] = "ks3d-laminar"
+    preset: Preset = "full"
+    device: str = "cpu"
+    compiled: bool = False
+    rival_steps: int = 30
+    json: Path | None = None
+    overrides: Annotated[tuple[str, ...], arg(name="set", metavar="KEY=VALUE ...")] = ()
+
+    def run(self) -> None:
+        """Measure, print and write."""
+        experiment = experiments.get(self.name)
+        config = dataclasses.replace(experiment.config(self.preset), device=self.device)
+        config = config_file.override(config, self.overrides)
+        from twostep_rs.bench.training import measure
+
+        report(
+            measure(
+                config,
+                experiment.system(config.simulation.physics),
+                rival_steps=self.rival_steps,
+                compiled=self.compiled,
+            ),
+            self.json,
+        )
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Seconds for many particles through both stages.
+
+    Example: twostep bench sampling --device cuda
+
+    Attributes:
+        device: where the networks are evaluated.
+        particles: how many.
+        json: file for the record.
+    """
+
+    device: str = "cpu"
+    particles: int = 1_000_000
+    json: Path | None = None
+
+    def run(self) -> None:
+        """Measure, print and write."""
+        from twostep_rs.bench.sampling import measure
+
+        report(measure(Config(device=self.device), particles=self.particles), self.json)
+
+
+# One line for every target.
+TARGETS: Any = Union[  # noqa: UP007 - what the parser takes
+    Annotated[Training, subcommand("training")],
+    Annotated[Sampling, subcommand("sampling")],
+]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Measure this machine.
+
+    Attributes:
+        target: what to measure.
+    """
+
+    target: OmitSubcommandPrefixes[TARGETS]
+
+    def run(self) -> None:
+        """Measure the target."""
+        self.target.run()
+
+
+def report(record: dict[str, Any], file: Path | None) -> None:
+    """Print the rows of a record, and write all of it where a file is given."""
+    for row in record["rows"]:
+        print("  ".join(f"{name}={_text(value)}" for name, value in row.items()))
+    if file is not None:
+        write_atomically(file, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def _text(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
