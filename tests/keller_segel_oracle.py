@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 
@@ -65,7 +67,7 @@ def simulate_split(ks, x, sigma: float, kick_every: int) -> np.ndarray:
     rounds = [min(kick_every, steps - k) for k in range(0, steps, kick_every)]
     # Neighbouring half steps are one, as in the core.
     ends = [0, *rounds, 0]
-    kicks = [h * (before + after) / 2 for before, after in zip(ends, ends[1:], strict=False)]
+    kicks = [h * (before + after) / 2 for before, after in itertools.pairwise(ends)]
     for count, kick in zip([*rounds, 0], kicks, strict=True):
         x = heun(lambda y: attraction(ks, y), x, kick)
         for _ in range(count):

@@ -40,8 +40,9 @@ class StageOneConfig:
         method: direction of the derivative: the pair's velocity, or the network's own (imf).
         coupling: which source particle a target particle is trained with: the one that it came
             from, any, or its partner in an optimal plan between the whole clouds.
-        head: how the parameter enters the output: not, or affinely.
+        head: how the parameter enters the output: not, or by a polynomial.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
+        waves: octaves of waves of the positions among the inputs.
         width: width of every hidden layer.
         depth: number of hidden layers.
         steps: optimiser steps.
@@ -59,8 +60,9 @@ class StageOneConfig:
 
     method: Literal["meanflow", "imf"] = "imf"
     coupling: Coupling = "paired"
-    head: Literal["plain", "affine"] = "affine"
+    head: Literal["plain", "affine", "quadratic"] = "affine"
     jitter: float = 0.3
+    waves: int = 0
     width: int = 64
     depth: int = 5
     steps: int = 20_000
@@ -81,7 +83,7 @@ class StageOneConfig:
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "weighting_offset", "times_scale"):
             _positive(name, getattr(self, name))
-        for name in ("jitter", "weighting_power"):
+        for name in ("jitter", "waves", "weighting_power"):
             _at_least(name, getattr(self, name), 0.0)
         _jitter_needs_affine(self.head, self.jitter)
         for name in ("ema", "equal_times"):
@@ -93,10 +95,11 @@ class StageTwoConfig:
     """Deep Particle: near-identity corrector trained on exact couplings, one per parameter.
 
     Attributes:
-        head: how the parameter enters the output: not, or affinely.
+        head: how the parameter enters the output: not, or by a polynomial.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         inputs: where the correction is evaluated: at the output of stage I, or at the source
             particle that it came from, which stays in the range of training at any parameter.
+        waves: octaves of waves of the positions among the inputs.
         width: width of every residual block.
         depth: number of residual blocks.
         steps: optimiser steps.
@@ -119,9 +122,10 @@ class StageTwoConfig:
         clip: largest norm of a gradient.
     """
 
-    head: Literal["plain", "affine"] = "affine"
+    head: Literal["plain", "affine", "quadratic"] = "affine"
     jitter: float = 0.3
     inputs: Literal["position", "source"] = "source"
+    waves: int = 0
     width: int = 64
     depth: int = 4
     steps: int = 2_000
@@ -155,7 +159,7 @@ class StageTwoConfig:
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "alpha"):
             _positive(name, getattr(self, name))
-        for name in ("jitter", "residual_weight"):
+        for name in ("jitter", "waves", "residual_weight"):
             _at_least(name, getattr(self, name), 0.0)
         _jitter_needs_affine(self.head, self.jitter)
         if self.refresh > self.batch_period:

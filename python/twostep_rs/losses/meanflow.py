@@ -127,4 +127,4 @@ def _aim(
         direction = net.velocity(net.trunk(z, batch.t, now, condition), condition)
     ones = torch.ones_like(batch.t)
     along = Tangent(direction, ones, ones)
-    return v - batch.h * net.tangent(batch.t, batch.h, condition, along, trunk)
+    return v - batch.h * net.tangent(z, batch.t, batch.h, condition, along, trunk)

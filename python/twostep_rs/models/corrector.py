@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twostep_rs.models.features import Head, ParameterFeatures, Scaling, Standardise
+from twostep_rs.models.features import Head, ParameterFeatures, PositionFeatures, Scaling
 from twostep_rs.models.head import OutputLayer
 
 
@@ -20,18 +20,26 @@ class Corrector(nn.Module):
         scaling: where the training data lie.
         width: width of every block.
         depth: number of residual blocks, at least 1.
-        head: ``plain`` or ``affine`` in the parameter.
+        head: how the parameter enters the output.
         alpha: factor of the correction.
+        waves: octaves of waves of the positions among the inputs.
     """
 
     def __init__(
-        self, scaling: Scaling, *, width: int, depth: int, head: Head, alpha: float
+        self,
+        scaling: Scaling,
+        *,
+        width: int,
+        depth: int,
+        head: Head,
+        alpha: float,
+        waves: int = 0,
     ) -> None:
         super().__init__()
         self.alpha = alpha
-        self.standardise = Standardise(scaling)
+        self.positions = PositionFeatures(scaling, waves)
         self.parameter_features = ParameterFeatures(scaling, head=head)
-        self.inputs = nn.Linear(scaling.dim + self.parameter_features.width, width)
+        self.inputs = nn.Linear(self.positions.width + self.parameter_features.width, width)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(depth))
         self.head = OutputLayer(width, scaling.dim, head=head, gain=0.0)
 
@@ -48,12 +56,12 @@ class Corrector(nn.Module):
             seen: what the trunk sees in their place, (n, 1); the head gets the true ones.
         """
         condition = self.parameter_features(parameter if seen is None else seen)
-        features = torch.cat([self.standardise(at), condition], dim=1)
+        features = torch.cat([self.positions(at), condition], dim=1)
         features = self.inputs(features)
         for block in self.blocks:
             features = block(features)
         correction: Tensor = self.head(features, self.parameter_features.linear(parameter))
-        return x + self.alpha * self.standardise.scale * correction
+        return x + self.alpha * self.positions.standardise.scale * correction
 
 
 class ResidualBlock(nn.Module):

@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twostep_rs.models.features import Head, ParameterFeatures, Scaling, Standardise, TimeFeatures
+from twostep_rs.models.features import (
+    Head,
+    ParameterFeatures,
+    PositionFeatures,
+    Scaling,
+    TimeFeatures,
+)
 from twostep_rs.models.head import OutputLayer
 
 _SMALL_GAIN = 0.1
@@ -59,16 +65,19 @@ class AverageVelocity(nn.Module):
         scaling: where the training data lie.
         width: width of every hidden layer.
         depth: number of hidden layers, at least 1.
-        head: ``plain`` or ``affine`` in the parameter.
+        head: how the parameter enters the output.
+        waves: octaves of waves of the positions among the inputs.
     """
 
-    def __init__(self, scaling: Scaling, *, width: int, depth: int, head: Head) -> None:
+    def __init__(
+        self, scaling: Scaling, *, width: int, depth: int, head: Head, waves: int = 0
+    ) -> None:
         super().__init__()
         self.scaling = scaling
-        self.standardise = Standardise(scaling)
+        self.positions = PositionFeatures(scaling, waves)
         self.times = TimeFeatures()
         self.parameter_features = ParameterFeatures(scaling, head=head)
-        inputs = scaling.dim + 2 * self.times.width + self.parameter_features.width
+        inputs = self.positions.width + 2 * self.times.width + self.parameter_features.width
         widths = [inputs, *[width] * depth]
         self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
         self.head = OutputLayer(width, scaling.dim, head=head, gain=_SMALL_GAIN)
@@ -96,7 +105,7 @@ class AverageVelocity(nn.Module):
     def trunk(self, z: Tensor, t: Tensor, h: Tensor, condition: Condition) -> Trunk:
         """Everything before the head; arguments as for :meth:`forward`."""
         times = self.times(torch.cat([t, h], dim=1))
-        features = torch.cat([self.standardise(z), times, condition.trunk], dim=1)
+        features = torch.cat([self.positions(z), times, condition.trunk], dim=1)
         outputs: list[Tensor] = []
         for layer in self.hidden:
             outputs.append(functional.selu(layer(features)))
@@ -110,6 +119,7 @@ class AverageVelocity(nn.Module):
     @torch.no_grad()
     def tangent(
         self,
+        z: Tensor,
         t: Tensor,
         h: Tensor,
         condition: Condition,
@@ -122,6 +132,7 @@ class AverageVelocity(nn.Module):
         value. It carries no gradient: both losses stop it here.
 
         Args:
+            z: positions, (n, d).
             t: times, (n, 1).
             h: intervals, (n, 1).
             condition: of the parameters.
@@ -132,7 +143,11 @@ class AverageVelocity(nn.Module):
             torch.cat([t, h], dim=1), torch.cat([direction.t, direction.h], dim=1)
         )
         dfeatures = torch.cat(
-            [direction.z / self.standardise.scale, dtimes, torch.zeros_like(condition.trunk)],
+            [
+                self.positions.tangent(z, direction.z),
+                dtimes,
+                torch.zeros_like(condition.trunk),
+            ],
             dim=1,
         )
         for index, (layer, outputs) in enumerate(zip(self.hidden, trunk.outputs, strict=True)):
@@ -142,7 +157,7 @@ class AverageVelocity(nn.Module):
         return self._outputs(self.head.tangent(dfeatures, condition.relative))
 
     def _outputs(self, outputs: Tensor) -> Tensor:
-        return outputs * self.standardise.scale
+        return outputs * self.positions.standardise.scale
 
 
 def _times_selu_slope(tangent: Tensor, selu: Tensor) -> Tensor:
