@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from twostep_rs._seeds import LARGEST_SEED
 from twostep_rs.errors import ConfigError, InputError
 
-Coupling = Literal["paired", "independent", "exact"]
+Coupling = Literal["auto", "paired", "independent", "exact"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class StageOneConfig:
     Attributes:
         method: direction of the derivative: the pair's velocity, or the network's own (imf).
         coupling: which source particle a target particle is trained with: the one that it came
-            from, any, or its partner in an optimal plan between the whole clouds.
+            from, any, or its partner in an optimal plan between the whole clouds. Auto is the
+            first of these where its pairs cost less than twice the optimal plan, else the last.
         head: how the parameter enters the output: not, or by a polynomial.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         waves: octaves of waves of the positions among the inputs.
@@ -59,11 +60,11 @@ class StageOneConfig:
     """
 
     method: Literal["meanflow", "imf"] = "imf"
-    coupling: Coupling = "paired"
+    coupling: Coupling = "auto"
     head: Literal["plain", "affine", "quadratic"] = "affine"
-    jitter: float = 0.3
-    waves: int = 0
-    width: int = 64
+    jitter: float = 0.1
+    waves: int = 3
+    width: int = 128
     depth: int = 5
     steps: int = 20_000
     batch: int = 4_096
@@ -123,10 +124,10 @@ class StageTwoConfig:
     """
 
     head: Literal["plain", "affine", "quadratic"] = "affine"
-    jitter: float = 0.3
+    jitter: float = 0.1
     inputs: Literal["position", "source"] = "source"
-    waves: int = 0
-    width: int = 64
+    waves: int = 3
+    width: int = 128
     depth: int = 4
     steps: int = 2_000
     source: Literal["clouds", "prior"] = "clouds"
@@ -222,7 +223,7 @@ class EvaluationConfig:
         # A standard error takes two.
         _at_least("references", self.references, 2)
         _at_least("floor_pairs", self.floor_pairs, 2)
-        _at_least("bins", self.bins, 1)
+        _at_least("bins", self.bins, 2)  # in one cell every distance is zero
         for name in ("boxes", "metrics"):
             _distinct(name, getattr(self, name))
             _at_least(f"{name} (number of)", len(getattr(self, name)), 1)

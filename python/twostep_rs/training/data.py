@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from twostep_rs.config import Coupling
 
+# From here on pairs cost so much more than the optimal plan that their paths cross.
+_CROSSING = 2.0
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
@@ -95,7 +98,9 @@ class TrainingData:
     def coupled(self, coupling: Coupling, *, threads: int | None = None) -> TrainingData:
         """Order the targets so that row i goes with row i of the source, where that is meant.
 
-        ``exact`` couples each parameter's clouds by an optimal plan of all particles.
+        ``exact`` couples each parameter's clouds by an optimal plan of all particles. ``auto``
+        keeps the simulator's pairs where they cost less than twice as much as those plans, and
+        takes the plans where they cost more: straight paths between such pairs would cross.
 
         Raises:
             InputError: ``paired`` is asked of data that are not.
@@ -105,9 +110,13 @@ class TrainingData:
                 "coupling: expected 'independent' or 'exact' for particles that are not paired, "
                 "got 'paired'"
             )
-        if coupling != "exact":
+        if coupling in ("paired", "independent"):
             return self
         plans = ot.emd_batch(list(self.source), list(self.target), threads=threads)
+        if coupling == "auto" and self.paired:
+            cost = (self.source - self.target).square().sum(dim=2).mean(dim=1).sum()
+            if float(cost) < _CROSSING * sum(plan.cost for plan in plans):
+                return self
         target = torch.stack([y[p.permutation] for y, p in zip(self.target, plans, strict=True)])
         return replace(self, target=target, paired=True)
 
