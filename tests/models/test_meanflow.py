@@ -30,7 +30,7 @@ def direction(n=7):
 
 def tangent(net, z, t, h, parameter, seen, along):
     condition = net.condition(parameter, seen)
-    return net.tangent(t, h, condition, along, net.trunk(z, t, h, condition))
+    return net.tangent(z, t, h, condition, along, net.trunk(z, t, h, condition))
 
 
 def test_tangent_equals_central_differences_in_float64(net):
