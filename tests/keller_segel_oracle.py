@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 
@@ -43,10 +45,34 @@ def flow_velocity(x, flow: str, sigma: float) -> np.ndarray:
     return v
 
 
-def drift(ks, x, sigma: float) -> np.ndarray:
+def attraction(ks, x) -> np.ndarray:
     c = ks.constants
-    prefactor = c.chi * c.total_mass * c.kernel_constant
-    return chemotaxis(x, c.kernel, c.delta, prefactor) + flow_velocity(x, ks.flow, sigma)
+    return chemotaxis(x, c.kernel, c.delta, c.chi * c.total_mass * c.kernel_constant)
+
+
+def drift(ks, x, sigma: float) -> np.ndarray:
+    return attraction(ks, x) + flow_velocity(x, ks.flow, sigma)
+
+
+def heun(b, x, h: float) -> np.ndarray:
+    k1 = b(x)
+    return x + h / 2 * (k1 + b(x + h * k1))
+
+
+def simulate_split(ks, x, sigma: float, kick_every: int) -> np.ndarray:
+    """Strang splitting, half a step of the attraction at both ends of every round."""
+    c = ks.constants
+    steps = c.steps * ks.substeps(sigma)
+    h = c.duration / steps
+    rounds = [min(kick_every, steps - k) for k in range(0, steps, kick_every)]
+    # Neighbouring half steps are one, as in the core.
+    ends = [0, *rounds, 0]
+    kicks = [h * (before + after) / 2 for before, after in itertools.pairwise(ends)]
+    for count, kick in zip([*rounds, 0], kicks, strict=True):
+        x = heun(lambda y: attraction(ks, y), x, kick)
+        for _ in range(count):
+            x = heun(lambda y: flow_velocity(y, ks.flow, sigma), x, h)
+    return x
 
 
 def simulate_without_noise(ks, x, sigma: float) -> np.ndarray:

@@ -148,6 +148,7 @@ class KellerSegel:
         duration: float,
         steps: int,
         integrator: str,
+        kick_every: int,
     ) -> Self: ...
     def simulate(
         self,

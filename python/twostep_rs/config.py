@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from twostep_rs._seeds import LARGEST_SEED
 from twostep_rs.errors import ConfigError, InputError
 
-Coupling = Literal["paired", "independent", "exact"]
+Coupling = Literal["auto", "paired", "independent", "exact"]
+Head = Literal["plain", "affine", "log-affine", "quadratic"]
 Torus = Literal["whole", "cut"]
 Metric = Literal["histogram", "exact", "planes", "masses"]
 
@@ -45,9 +46,11 @@ class StageOneConfig:
     Attributes:
         method: direction of the derivative: the pair's velocity, or the network's own (imf).
         coupling: which source particle a target particle is trained with: the one that it came
-            from, any, or its partner in an optimal plan between the whole clouds.
-        head: how the parameter enters the output: not, affinely, or affinely by its logarithm.
+            from, any, or its partner in an optimal plan between the whole clouds. Auto is the
+            first of these where its pairs cost less than twice the optimal plan, else the last.
+        head: how the parameter enters the output: not, by a polynomial, or affinely by its logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
+        waves: octaves of waves of the positions among the inputs.
         width: width of every hidden layer.
         depth: number of hidden layers.
         steps: optimiser steps.
@@ -64,10 +67,11 @@ class StageOneConfig:
     """
 
     method: Literal["meanflow", "imf"] = "imf"
-    coupling: Coupling = "paired"
-    head: Literal["plain", "affine", "log-affine"] = "affine"
-    jitter: float = 0.3
-    width: int = 64
+    coupling: Coupling = "auto"
+    head: Head = "affine"
+    jitter: float = 0.1
+    waves: int = 3
+    width: int = 128
     depth: int = 5
     steps: int = 20_000
     batch: int = 4_096
@@ -87,7 +91,7 @@ class StageOneConfig:
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "weighting_offset", "times_scale"):
             _positive(name, getattr(self, name))
-        for name in ("jitter", "weighting_power"):
+        for name in ("jitter", "waves", "weighting_power"):
             _at_least(name, getattr(self, name), 0.0)
         _jitter_needs_affine(self.head, self.jitter)
         for name in ("ema", "equal_times"):
@@ -99,10 +103,11 @@ class StageTwoConfig:
     """Deep Particle: near-identity corrector trained on exact couplings, one per parameter.
 
     Attributes:
-        head: how the parameter enters the output: not, affinely, or affinely by its logarithm.
+        head: how the parameter enters the output: not, by a polynomial, or affinely by its logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         inputs: where the correction is evaluated: at the output of stage I, or at the source
             particle that it came from, which stays in the range of training at any parameter.
+        waves: octaves of waves of the positions among the inputs.
         width: width of every residual block.
         depth: number of residual blocks.
         steps: optimiser steps.
@@ -125,10 +130,11 @@ class StageTwoConfig:
         clip: largest norm of a gradient.
     """
 
-    head: Literal["plain", "affine", "log-affine"] = "affine"
-    jitter: float = 0.3
+    head: Head = "affine"
+    jitter: float = 0.1
     inputs: Literal["position", "source"] = "source"
-    width: int = 64
+    waves: int = 3
+    width: int = 128
     depth: int = 4
     steps: int = 2_000
     source: Literal["clouds", "prior"] = "clouds"
@@ -161,7 +167,7 @@ class StageTwoConfig:
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "alpha"):
             _positive(name, getattr(self, name))
-        for name in ("jitter", "residual_weight"):
+        for name in ("jitter", "waves", "residual_weight"):
             _at_least(name, getattr(self, name), 0.0)
         _jitter_needs_affine(self.head, self.jitter)
         if self.refresh > self.batch_period:
@@ -226,7 +232,7 @@ class EvaluationConfig:
         # A standard error takes two.
         _at_least("references", self.references, 2)
         _at_least("floor_pairs", self.floor_pairs, 2)
-        _at_least("bins", self.bins, 1)
+        _at_least("bins", self.bins, 2)  # in one cell every distance is zero
         for name in ("boxes", "metrics"):
             _distinct(name, getattr(self, name))
             _at_least(f"{name} (number of)", len(getattr(self, name)), 1)

@@ -9,10 +9,11 @@ from twostep_rs.models.meanflow import AverageVelocity, Tangent, generate
 SCALING = Scaling((0.3, -0.2, 0.1), (1.5, 0.7, 1.0), (15.0, 150.0))
 
 
-@pytest.fixture(params=["plain", "affine"])
+@pytest.fixture(params=[("plain", 0), ("affine", 0), ("quadratic", 2)], ids=str)
 def net(request):
     torch.manual_seed(0)
-    return AverageVelocity(SCALING, width=16, depth=3, head=request.param).double()
+    head, waves = request.param
+    return AverageVelocity(SCALING, width=16, depth=3, head=head, waves=waves).double()
 
 
 def inputs(n=7):
@@ -81,6 +82,15 @@ def test_affine_head_is_affine_beyond_the_range_of_training():
     z, t, h, _ = inputs()
     u = [net(z, t, h, torch.full_like(t, sigma)) for sigma in (150.0, 200.0, 250.0)]
     torch.testing.assert_close(u[2] - u[1], u[1] - u[0], rtol=1e-10, atol=1e-12)
+
+
+def test_quadratic_head_is_quadratic_beyond_the_range_of_training():
+    torch.manual_seed(0)
+    net = AverageVelocity(SCALING, width=16, depth=2, head="quadratic").double()
+    z, t, h, _ = inputs()
+    a, b, c, d = (net(z, t, h, torch.full_like(t, x)) for x in (150.0, 200.0, 250.0, 300.0))
+    torch.testing.assert_close(d - c, 2 * (c - b) - (b - a), rtol=1e-9, atol=1e-11)
+    assert ((c - b) - (b - a)).abs().min() > 1e-3
 
 
 @pytest.mark.parametrize("evaluations", [1, 3])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
 import keller_segel_oracle as oracle
+from twostep_rs.errors import StepSizeWarning
 from twostep_rs.systems import KellerSegel
 
 SETTINGS = [
@@ -90,6 +93,20 @@ def test_integrators_over_several_steps(dim, flow, integrator):
     x = ks.prior(300, seed=3)
     got = ks.simulate(9.0, source=x).target
     assert relative_error(got, oracle.simulate_without_noise(ks, x, 9.0)) < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("substeps", "sigma", "every"), [(3, 9.0, 3), (7, 100.0, 1), (40, 60.0, 20)]
+)
+def test_splitting_over_several_rounds(substeps, sigma, every):
+    steps = {"duration": 0.01, "dt": 5e-3, "substeps": substeps, "delta": 0.2}
+    ks = KellerSegel(3, "kolmogorov", "aggregating", mu=0.0, integrator="strang", **steps)
+    x = ks.prior(300, seed=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StepSizeWarning)
+        got = ks.simulate(sigma, source=x).target
+    # The flow is chaotic: rounding grows by two orders at 100.
+    assert relative_error(got, oracle.simulate_split(ks, x, sigma, every)) < 1e-10
 
 
 def test_parts_of_the_drift_add_up():

@@ -230,3 +230,14 @@ def test_resolved_steps_follow_the_flow():
     source = ks.prior(2000, seed=9)
     a, b = (s.simulate(50.0, source=source).target for s in (ks, exact))
     assert np.sqrt(((a - b) ** 2).sum(1).mean()) < 1e-2
+
+
+def test_the_split_attraction_acts_as_the_whole_drift_does():
+    """On one Brownian path, the splitting moves particles by a twentieth of what it splits."""
+    whole, split, none = (
+        KellerSegel(3, "kolmogorov", "resolved", **changed)
+        for changed in ({"integrator": "heun"}, {}, {"chi": 0.0})
+    )
+    a, b, c = (ks.simulate(100.0, n=1500, seed=10).target for ks in (whole, split, none))
+    error, effect = (np.median(np.linalg.norm(a - other, axis=1)) for other in (b, c))
+    assert 0.0 < error < 0.05 * effect

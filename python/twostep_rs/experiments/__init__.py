@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 
 from twostep_rs.errors import ConfigError
-from twostep_rs.experiments import kpp2d, kpp3d, ks3d_laminar
+from twostep_rs.experiments import kpp2d, kpp3d, ks3d_kolmogorov, ks3d_laminar, ks4d_laminar
 from twostep_rs.experiments.experiment import Experiment
 
 __all__ = ["EXPERIMENTS", "Experiment", "get"]
 
 EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment
-    for experiment in (ks3d_laminar.EXPERIMENT, kpp2d.EXPERIMENT, kpp3d.EXPERIMENT)
+    module.EXPERIMENT.name: module.EXPERIMENT
+    for module in (ks3d_laminar, ks3d_kolmogorov, ks4d_laminar, kpp2d, kpp3d)
 }
 
 

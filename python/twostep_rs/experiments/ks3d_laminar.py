@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twostep_rs.config import (
-    Config,
-    EvaluationConfig,
-    SimulationConfig,
-    StageOneConfig,
-    StageTwoConfig,
-)
+from twostep_rs.experiments import presets
 from twostep_rs.experiments.experiment import Experiment
 from twostep_rs.systems import KellerSegel
 
 if TYPE_CHECKING:
+    from twostep_rs.config import Config
     from twostep_rs.experiments.experiment import Preset
     from twostep_rs.systems.keller_segel import Physics
 
@@ -38,47 +33,10 @@ def system(physics: Physics) -> KellerSegel:
 
 
 def config(preset: Preset) -> Config:
-    """The configuration of a preset.
-
-    ``full``: the defaults at the printed sizes. ``paper``: the printed method. ``quick``: less
-    training and fewer repeats for two CPU cores, but never fewer particles.
-    """
-    simulation = SimulationConfig(parameters=TRAINING)
-    evaluation = EvaluationConfig(parameters=TEST)
-    if preset == "quick":
-        return Config(
-            experiment=NAME,
-            preset=preset,
-            simulation=simulation,
-            stage_1=StageOneConfig(steps=6_000, batch=512),
-            stage_2=StageTwoConfig(steps=300, batch=1_000, ema=0.99),
-            evaluation=EvaluationConfig(
-                parameters=(20.0, 60.0, 100.0, 140.0, 200.0),
-                references=2,
-                floor_pairs=3,
-                boxes=("reference",),
-                metrics=("histogram",),
-            ),
-        )
-    if preset == "paper":
-        return Config(
-            experiment=NAME,
-            preset=preset,
-            simulation=simulation,
-            stage_1=StageOneConfig(method="meanflow", head="plain", jitter=0.0, learning_rate=1e-3),
-            stage_2=StageTwoConfig(
-                head="plain",
-                jitter=0.0,
-                inputs="position",
-                source="prior",
-                batch=1_500,
-                batch_period=50,
-                refresh=50,
-                debias=False,
-            ),
-            evaluation=evaluation,
-        )
-    return Config(experiment=NAME, simulation=simulation, evaluation=evaluation)
+    """The configuration of a preset."""
+    return presets.config(
+        NAME, preset, training=TRAINING, test=TEST, quick=(20.0, 60.0, 100.0, 140.0, 200.0)
+    )
 
 
 EXPERIMENT = Experiment(

@@ -20,16 +20,24 @@ class Corrector(nn.Module):
         scaling: where the training data lie.
         width: width of every block.
         depth: number of residual blocks, at least 1.
-        head: ``plain``, ``affine`` or ``log-affine`` in the parameter.
+        head: how the parameter enters the output.
         alpha: factor of the correction.
+        waves: octaves of waves of the positions among the inputs.
     """
 
     def __init__(
-        self, scaling: Scaling, *, width: int, depth: int, head: Head, alpha: float
+        self,
+        scaling: Scaling,
+        *,
+        width: int,
+        depth: int,
+        head: Head,
+        alpha: float,
+        waves: int = 0,
     ) -> None:
         super().__init__()
         self.alpha = alpha
-        self.positions = position_features(scaling)
+        self.positions = position_features(scaling, waves)
         self.parameter_features = ParameterFeatures(scaling, head=head)
         self.inputs = nn.Linear(self.positions.width + self.parameter_features.width, width)
         self.blocks = nn.ModuleList(ResidualBlock(width) for _ in range(depth))

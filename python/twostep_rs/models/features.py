@@ -12,7 +12,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Head = Literal["plain", "affine", "log-affine"]
+Head = Literal["plain", "affine", "log-affine", "quadratic"]
 
 # The tangent differentiates the embedding in time, so a frequency multiplies its variance: none
 # is above 4 pi.
@@ -67,11 +67,6 @@ class Standardise(nn.Module):
         """Standardise ``z`` of shape (n, d)."""
         return (z - self.location) / self.scale
 
-    def tangent(self, z: Tensor, direction: Tensor) -> Tensor:
-        """Derivative of the features at ``z`` along ``direction``, both (n, d)."""
-        del z
-        return direction / self.scale
-
 
 class Waves(nn.Module):
     r"""Positions on a torus as sines and cosines of :math:`2\pi k x / L`: periodic features.
@@ -106,12 +101,6 @@ class Waves(nn.Module):
         return (z.unsqueeze(2) * self.frequencies).flatten(1)
 
 
-def position_features(scaling: Scaling) -> Standardise | Waves:
-    """What networks see of a position: itself, or on a torus that is not cut its waves."""
-    whole = scaling.period is not None and scaling.origin is None
-    return Waves(scaling) if whole else Standardise(scaling)
-
-
 def nearest_image(x: Tensor, centre: Tensor, period: Tensor | None) -> Tensor:
     """The image of ``x`` on a torus that is nearest to ``centre``; ``x`` itself in free space."""
     return x if period is None else x - period * ((x - centre) / period).round()
@@ -132,18 +121,73 @@ def in_chart(x: Tensor, scaling: Scaling) -> Tensor:
     return wrapped(x, x.new_tensor(scaling.period), x.new_tensor(scaling.origin))
 
 
+class PositionFeatures(nn.Module):
+    """Standardised positions, and waves of them along every axis, with their tangents.
+
+    The waves are ``sin 2^k x, cos 2^k x`` for k = 0, 1, ... of the standardised coordinate x.
+    A trunk that sees them need not make folds from straight pieces.
+
+    Args:
+        scaling: where the training data lie.
+        waves: octaves of waves; none by default.
+    """
+
+    frequencies: Tensor
+    phases: Tensor
+
+    def __init__(self, scaling: Scaling, waves: int = 0) -> None:
+        super().__init__()
+        self.standardise = Standardise(scaling)
+        self.waves = waves
+        self.width = scaling.dim * (1 + 2 * waves)
+        # cos x = sin(x + pi / 2): all waves are one call.
+        frequencies = torch.tensor([2.0**k for k in range(waves)]).repeat_interleave(2)
+        phases = torch.tensor([0.0, 0.5 * math.pi]).repeat(waves)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+        self.register_buffer("phases", phases, persistent=False)
+
+    @property
+    def scale(self) -> Tensor:
+        """Standard deviation of the positions along every axis."""
+        return self.standardise.scale
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Features of shape (n, width) for ``z`` of shape (n, d)."""
+        x = self.standardise(z)
+        if self.waves == 0:
+            return x
+        return torch.cat([x, self._angles(x).sin().flatten(1)], dim=1)
+
+    def tangent(self, z: Tensor, direction: Tensor) -> Tensor:
+        """Derivative of the features along ``direction``, (n, d)."""
+        dx = direction / self.standardise.scale
+        if self.waves == 0:
+            return dx
+        slopes = self._angles(self.standardise(z)).cos() * self.frequencies * dx.unsqueeze(2)
+        return torch.cat([dx, slopes.flatten(1)], dim=1)
+
+    def _angles(self, x: Tensor) -> Tensor:
+        return torch.addcmul(self.phases, x.unsqueeze(2), self.frequencies)
+
+
+def position_features(scaling: Scaling, waves: int = 0) -> PositionFeatures | Waves:
+    """What networks see of a position; on a torus that is not cut periodic waves alone."""
+    whole = scaling.period is not None and scaling.origin is None
+    return Waves(scaling) if whole else PositionFeatures(scaling, waves)
+
+
 class ParameterFeatures(nn.Module):
     """The physical parameter as network inputs.
 
     ``linear`` maps the training range to [-1, 1] and goes on beyond it; ``logarithm`` does the same
     to the logarithm of positive parameters. For a ``plain`` head the feature is the logarithm
-    (``linear`` where there is none). For the affine heads the features are both, and both stop
+    (``linear`` where there is none). For other heads the features are both, and both stop
     at the ends of the training range: the trunk sees nothing that it was not trained on, and
     the head extrapolates.
 
     Args:
         scaling: where the training data lie.
-        head: ``plain``, ``affine``, or ``log-affine`` for positive parameters.
+        head: how the parameter enters the output; ``log-affine`` needs positive parameters.
 
     Raises:
         ValueError: a ``log-affine`` head with a parameter that is not positive.
@@ -157,10 +201,10 @@ class ParameterFeatures(nn.Module):
         if head == "log-affine" and not scaling.logarithmic:
             raise ValueError(f"head: expected positive parameters, got {scaling.parameters[0]:g}")
         self.head = head
-        self.affine = head != "plain"
+        self.plain = head == "plain"
         self.range = scaling.parameters
         self.logarithmic = scaling.logarithmic
-        self.width = 2 if self.affine and self.logarithmic else 1
+        self.width = 2 if self.logarithmic and not self.plain else 1
         ranges = [self.range]
         if self.logarithmic:
             low, high = self.range
@@ -185,7 +229,7 @@ class ParameterFeatures(nn.Module):
 
     def forward(self, parameter: Tensor) -> Tensor:
         """Features of shape (n, width)."""
-        if not self.affine:
+        if self.plain:
             return self.logarithm(parameter) if self.logarithmic else self.linear(parameter)
         parameter = parameter.clamp(*self.range)
         if not self.logarithmic:

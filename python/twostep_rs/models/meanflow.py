@@ -66,13 +66,16 @@ class AverageVelocity(nn.Module):
         scaling: where the training data lie.
         width: width of every hidden layer.
         depth: number of hidden layers, at least 1.
-        head: ``plain``, ``affine`` or ``log-affine`` in the parameter.
+        head: how the parameter enters the output.
+        waves: octaves of waves of the positions among the inputs.
     """
 
-    def __init__(self, scaling: Scaling, *, width: int, depth: int, head: Head) -> None:
+    def __init__(
+        self, scaling: Scaling, *, width: int, depth: int, head: Head, waves: int = 0
+    ) -> None:
         super().__init__()
         self.scaling = scaling
-        self.positions = position_features(scaling)
+        self.positions = position_features(scaling, waves)
         self.times = TimeFeatures()
         self.parameter_features = ParameterFeatures(scaling, head=head)
         inputs = self.positions.width + 2 * self.times.width + self.parameter_features.width

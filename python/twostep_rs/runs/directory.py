@@ -12,7 +12,7 @@ from twostep_rs.errors import FileFormatError, RunDirectoryError
 from twostep_rs.runs import config_file
 from twostep_rs.runs.environment import environment
 from twostep_rs.runs.files import unwritable, write_atomically
-from twostep_rs.runs.status import Status
+from twostep_rs.runs.status import STEPS, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,10 +129,14 @@ class RunDirectory:
     def finish(self, step: Step, seconds: float, **parts: float) -> None:
         """Note that a step is done, with its seconds and those of parts of it.
 
+        Steps after it that were done are to be done again: they read what it has written.
+
         Raises:
             RunDirectoryError: there is no space or no permission.
         """
         status = self.status()
+        for later in STEPS[STEPS.index(step) + 1 :]:
+            status.done.pop(later, None)
         status.done |= {step: seconds, **parts}
         status.trained_with = self._trained_with()
         status.environment = environment()

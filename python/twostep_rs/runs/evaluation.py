@@ -78,7 +78,11 @@ class Row:
 
     @property
     def ratio_standard_error(self) -> float:
-        """Standard error of :attr:`ratio`, by linear propagation of both errors."""
+        """Standard error of :attr:`ratio`, by linear propagation of both errors.
+
+        Some references of the score are also in pairs of the floor. A reference that lies far
+        from the law raises both, so that the true error is a little smaller than this one.
+        """
         errors = self.standard_error / self.w2_squared, self.floor_standard_error / self.floor
         return self.ratio * math.hypot(*errors)
 

@@ -33,8 +33,8 @@ class Batches:
     """The batch of each number, a function of the number and the seed alone.
 
     Source particles are fresh ones from the prior, or rows of the clouds where there is no prior;
-    target particles are rows of the clouds. No row is twice in a sample; two samples of one cloud
-    share the fraction ``size / n`` of their rows.
+    target particles are rows of the clouds. No row is twice in a sample, and none is in a source
+    and its twin, whose bias would not be that of independent samples.
 
     Args:
         data: clouds of every training parameter.
@@ -61,23 +61,31 @@ class Batches:
 
     def __getitem__(self, number: int) -> Batch:
         """The batch of ``number``."""
-        return Batch(
-            self._sources("stage 2 source", number),
-            self._sources("stage 2 twin", number),
-            self._rows(self._target, "stage 2 target", number),
-        )
+        source, twin = self._sources(number)
+        return Batch(source, twin, *self._rows(self._target, "stage 2 target", number, samples=1))
 
-    def _sources(self, purpose: str, number: int) -> Tensor:
+    def _sources(self, number: int) -> tuple[Tensor, Tensor]:
         if self._prior is None:
-            return self._rows(self._source, purpose, number)
+            # A lone batch may be as large as the clouds; it has a twin of the rows that are left.
+            samples = 2 if 2 * self._size <= self._source.shape[1] else 1
+            drawn = self._rows(self._source, "stage 2 source", number, samples=samples)
+            return drawn[0], drawn[-1]
+        return self._fresh("stage 2 source", number), self._fresh("stage 2 twin", number)
+
+    def _fresh(self, purpose: str, number: int) -> Tensor:
+        assert self._prior is not None
         count = len(self._target) * self._size
         particles = self._prior(count, derive(self._seed, purpose, number))
         shape = (-1, self._size, particles.shape[1])
         return in_chart(torch.from_numpy(particles).to(self._source), self._scaling).view(shape)
 
-    def _rows(self, clouds: Tensor, purpose: str, number: int) -> Tensor:
+    def _rows(
+        self, clouds: Tensor, purpose: str, number: int, *, samples: int
+    ) -> tuple[Tensor, ...]:
+        """Disjoint samples of every cloud."""
         random = np.random.default_rng(derive(self._seed, purpose, number))
         count = clouds.shape[1]
-        rows = [random.choice(count, self._size, replace=False) for _ in clouds]
+        rows = [random.choice(count, samples * self._size, replace=False) for _ in clouds]
         index = torch.from_numpy(np.stack(rows)).to(clouds.device)
-        return clouds.gather(1, index.unsqueeze(2).expand(-1, -1, clouds.shape[2]))
+        drawn = clouds.gather(1, index.unsqueeze(2).expand(-1, -1, clouds.shape[2]))
+        return drawn.split(self._size, dim=1)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from twostep_rs.config import Coupling, Torus
 
+# From here on pairs cost so much more than the optimal plan that their paths cross.
+_CROSSING = 2.0
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
@@ -124,7 +127,9 @@ class TrainingData:
     def coupled(self, coupling: Coupling, *, threads: int | None = None) -> TrainingData:
         """Order the targets so that row i goes with row i of the source, where that is meant.
 
-        ``exact`` couples each parameter's clouds by an optimal plan of all particles.
+        ``exact`` couples each parameter's clouds by an optimal plan of all particles. ``auto``
+        keeps the simulator's pairs where they cost less than twice as much as those plans, and
+        takes the plans where they cost more: straight paths between such pairs would cross.
 
         Raises:
             InputError: ``paired`` is asked of data that are not.
@@ -134,11 +139,15 @@ class TrainingData:
                 "coupling: expected 'independent' or 'exact' for particles that are not paired, "
                 "got 'paired'"
             )
-        if coupling != "exact":
+        if coupling in ("paired", "independent"):
             return self
         # Paths do not cross the faces of a cell that was cut open.
         period = self.period if self.origin is None else None
         plans = ot.emd_batch(list(self.source), list(self.target), period=period, threads=threads)
+        if coupling == "auto" and self.paired:
+            cost = (self.source - self.target).square().sum(dim=2).mean(dim=1).sum()
+            if float(cost) < _CROSSING * sum(plan.cost for plan in plans):
+                return self
         target = torch.stack([y[p.permutation] for y, p in zip(self.target, plans, strict=True)])
         return replace(self, target=target, paired=True)
 

@@ -72,7 +72,9 @@ def train(
 
 def build(scaling: Scaling, config: StageOneConfig) -> AverageVelocity:
     """The network that ``config`` describes, with weights from torch's global generator."""
-    return AverageVelocity(scaling, width=config.width, depth=config.depth, head=config.head)
+    return AverageVelocity(
+        scaling, width=config.width, depth=config.depth, head=config.head, waves=config.waves
+    )
 
 
 class _Training(Engine[AverageVelocity]):

@@ -97,7 +97,12 @@ def train(
 def build(scaling: Scaling, config: StageTwoConfig) -> Corrector:
     """The network that ``config`` describes, with weights from torch's global generator."""
     return Corrector(
-        scaling, width=config.width, depth=config.depth, head=config.head, alpha=config.alpha
+        scaling,
+        width=config.width,
+        depth=config.depth,
+        head=config.head,
+        alpha=config.alpha,
+        waves=config.waves,
     )
 
 

@@ -1,20 +1,23 @@
 //! Private rayon pools and the rule for their size.
 //!
-//! The global rayon pool belongs to the application; this crate never touches it. Pools are kept
-//! per size and per process, so that a forked child (whose parent's worker threads do not exist
-//! in it) builds its own instead of waiting for ever.
+//! The global rayon pool belongs to the application; this crate never touches it. A call has a
+//! pool to itself while it lasts, so that calls from several threads run side by side. Pools at
+//! rest are kept per size and per process: a forked child (whose parent's worker threads do not
+//! exist in it) builds its own instead of waiting for ever.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Error, Result};
 
-type Pools = Mutex<HashMap<(u32, usize), Arc<ThreadPool>>>;
+/// Pools at rest, by process and size.
+type Pools = HashMap<(u32, usize), Vec<ThreadPool>>;
 
-static POOLS: OnceLock<Pools> = OnceLock::new();
+static AT_REST: OnceLock<Mutex<Pools>> = OnceLock::new();
 static DEFAULT_THREADS: AtomicUsize = AtomicUsize::new(0);
 
 /// A pool is never larger, whatever is asked for; results are the same for any number.
@@ -54,8 +57,31 @@ fn positive_from_environment(name: &str) -> Option<usize> {
         .filter(|&value| value > 0)
 }
 
-/// The pool with `threads` workers (`None`: [`default_threads`]).
-pub fn pool(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
+/// A pool on loan; it goes back to rest when this is dropped.
+#[derive(Debug)]
+pub struct Loan {
+    pool: Option<ThreadPool>,
+}
+
+impl Deref for Loan {
+    type Target = ThreadPool;
+
+    fn deref(&self) -> &ThreadPool {
+        self.pool.as_ref().expect("held until the drop")
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(pool) = self.pool.take() {
+            let key = (std::process::id(), pool.current_num_threads());
+            at_rest().entry(key).or_default().push(pool);
+        }
+    }
+}
+
+/// A pool of `threads` workers (`None`: [`default_threads`]) that nobody else uses meanwhile.
+pub fn pool(threads: Option<usize>) -> Result<Loan> {
     let threads = threads.unwrap_or_else(default_threads);
     if threads == 0 {
         return Err(Error::OutOfRange {
@@ -65,33 +91,51 @@ pub fn pool(threads: Option<usize>) -> Result<Arc<ThreadPool>> {
         });
     }
     let threads = threads.min(MOST_THREADS);
-    let mut pools = POOLS
+    let resting = at_rest()
+        .get_mut(&(std::process::id(), threads))
+        .and_then(Vec::pop);
+    let pool = match resting {
+        Some(pool) => pool,
+        None => ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("twostep-{index}"))
+            .build()
+            .map_err(|error| Error::Internal(error.to_string()))?,
+    };
+    Ok(Loan { pool: Some(pool) })
+}
+
+fn at_rest() -> MutexGuard<'static, Pools> {
+    AT_REST
         .get_or_init(Mutex::default)
         .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    if let Some(pool) = pools.get(&(std::process::id(), threads)) {
-        return Ok(Arc::clone(pool));
-    }
-    let pool = ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|index| format!("twostep-{index}"))
-        .build()
-        .map_err(|error| Error::Internal(error.to_string()))?;
-    let pool = Arc::new(pool);
-    pools.insert((std::process::id(), threads), Arc::clone(&pool));
-    Ok(pool)
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn worker(loan: &Loan) -> Option<std::thread::ThreadId> {
+        loan.install(|| Some(std::thread::current().id()))
+    }
+
     #[test]
-    fn a_pool_has_the_size_asked_for_and_is_reused() {
-        let first = pool(Some(3)).expect("three threads");
-        let second = pool(Some(3)).expect("three threads");
-        assert_eq!(first.current_num_threads(), 3);
-        assert!(Arc::ptr_eq(&first, &second));
+    fn a_pool_has_the_size_asked_for_and_is_reused_once_at_rest() {
+        // No other test asks for 17, so that nobody takes it in between.
+        let first = pool(Some(17)).expect("seventeen threads");
+        assert_eq!(first.current_num_threads(), 17);
+        let before: Vec<_> = first.broadcast(|_| std::thread::current().id());
+        drop(first);
+        let again = pool(Some(17)).expect("seventeen threads");
+        let after: Vec<_> = again.broadcast(|_| std::thread::current().id());
+        assert_eq!(before, after);
+    }
+
+    #[test]
+    fn two_calls_at_a_time_have_workers_of_their_own() {
+        let (first, second) = (pool(Some(1)).expect("one"), pool(Some(1)).expect("one"));
+        assert_ne!(worker(&first), worker(&second));
     }
 
     #[test]

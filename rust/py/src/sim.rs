@@ -22,7 +22,8 @@ enum System {
 impl KellerSegel {
     #[new]
     #[pyo3(signature = (
-        *, dim, flow, kernel, delta, precision, attraction, diffusion, duration, steps, integrator
+        *, dim, flow, kernel, delta, precision, attraction, diffusion, duration, steps, integrator,
+        kick_every
     ))]
     #[expect(
         clippy::too_many_arguments,
@@ -39,6 +40,7 @@ impl KellerSegel {
         duration: f64,
         steps: u32,
         integrator: &str,
+        kick_every: u32,
     ) -> PyResult<Self> {
         let settings = Settings {
             flow,
@@ -50,6 +52,7 @@ impl KellerSegel {
             duration,
             steps,
             integrator,
+            kick_every,
         };
         let system = match dim {
             3 => sim::KellerSegel::new(&settings).map(System::Three),

@@ -25,6 +25,9 @@ pub enum Integrator {
     Heun,
     /// The classical Runge-Kutta step of the drift alone, then the noise.
     RungeKutta4,
+    /// Strang splitting: stochastic Heun for flow and noise, and in between the attraction alone,
+    /// by Heun steps that are longer. For flows that are much faster than the attraction.
+    Strang,
 }
 
 impl Integrator {
@@ -34,9 +37,10 @@ impl Integrator {
             "euler" => Ok(Self::Euler),
             "heun" => Ok(Self::Heun),
             "rk4" => Ok(Self::RungeKutta4),
+            "strang" => Ok(Self::Strang),
             _ => Err(Error::UnknownOption {
                 name: "integrator",
-                expected: &["euler", "heun", "rk4"],
+                expected: &["euler", "heun", "rk4", "strang"],
                 got: name.into(),
             }),
         }
@@ -46,7 +50,7 @@ impl Integrator {
     fn stages(self) -> u64 {
         match self {
             Self::Euler => 1,
-            Self::Heun => 2,
+            Self::Heun | Self::Strang => 2,
             Self::RungeKutta4 => 4,
         }
     }
@@ -71,6 +75,7 @@ pub struct KellerSegel<const D: usize> {
     duration: f64,
     steps: u32,
     integrator: Integrator,
+    kick_every: u32,
 }
 
 /// What [`KellerSegel::new`] is told.
@@ -92,8 +97,10 @@ pub struct Settings<'a> {
     pub duration: f64,
     /// Number of equal steps.
     pub steps: u32,
-    /// `euler`, `heun` or `rk4`.
+    /// `euler`, `heun`, `rk4` or `strang`.
     pub integrator: &'a str,
+    /// Steps between two steps of the attraction, for `strang`.
+    pub kick_every: u32,
 }
 
 impl<const D: usize> KellerSegel<D> {
@@ -114,12 +121,17 @@ impl<const D: usize> KellerSegel<D> {
         positive("duration", settings.duration)?;
         non_negative("diffusion", settings.diffusion)?;
         non_negative("attraction", settings.attraction)?;
-        if settings.steps == 0 {
-            return Err(Error::OutOfRange {
-                name: "steps",
-                expected: "at least 1",
-                got: 0.0,
-            });
+        for (name, count) in [
+            ("steps", settings.steps),
+            ("kick_every", settings.kick_every),
+        ] {
+            if count == 0 {
+                return Err(Error::OutOfRange {
+                    name,
+                    expected: "at least 1",
+                    got: 0.0,
+                });
+            }
         }
         Ok(Self {
             flow: Flow::from_name(settings.flow, D)?,
@@ -133,6 +145,7 @@ impl<const D: usize> KellerSegel<D> {
             duration: settings.duration,
             steps: settings.steps,
             integrator: Integrator::from_name(settings.integrator)?,
+            kick_every: settings.kick_every,
         })
     }
 
@@ -162,18 +175,52 @@ impl<const D: usize> KellerSegel<D> {
     ) -> Result<Vec<[f64; D]>> {
         non_negative("sigma", sigma)?;
         particle_count(source.len())?;
-        let evaluations = u64::from(self.steps) * self.integrator.stages();
-        control.set_total(evaluations * self.work(source.len(), ALL));
+        control.set_total(self.total_work(source.len()));
         let noise = Noise {
             // The sum turns -0 into 0.
             stream: Stream::new(seed, Purpose::Brownian).fold((sigma + 0.0).to_bits()),
             scale: (2.0 * self.diffusion * self.duration / f64::from(self.steps)).sqrt(),
         };
         let mut points = source.to_vec();
-        for step in 0..self.steps {
-            points = self.step(&points, sigma, noise, step, control)?;
+        if self.integrator == Integrator::Strang {
+            points = self.split(points, sigma, noise, control)?;
+        } else {
+            for step in 0..self.steps {
+                points = self.step(&points, sigma, noise, step, ALL, control)?;
+            }
         }
         finite("target", points)
+    }
+
+    /// All steps by Strang splitting. The half steps of the attraction that meet between two
+    /// rounds are one step.
+    fn split(
+        &self,
+        mut points: Vec<[f64; D]>,
+        sigma: f64,
+        noise: Noise,
+        control: &Control,
+    ) -> Result<Vec<[f64; D]>> {
+        let h = self.duration / f64::from(self.steps);
+        let mut owed = 0.0;
+        for first in (0..self.steps).step_by(self.kick_every as usize) {
+            let end = self.steps.min(first.saturating_add(self.kick_every));
+            let half = 0.5 * h * f64::from(end - first);
+            points = self.kick(&points, owed + half, control)?;
+            for step in first..end {
+                points = self.step(&points, sigma, noise, step, FLOW, control)?;
+            }
+            owed = half;
+        }
+        self.kick(&points, owed, control)
+    }
+
+    /// A Heun step of length `h` of the attraction alone.
+    fn kick(&self, points: &[[f64; D]], h: f64, control: &Control) -> Result<Vec<[f64; D]>> {
+        let drift = |points: &[[f64; D]]| self.evaluate(points, 0.0, ATTRACTION, control);
+        let k1 = drift(points)?;
+        let k2 = drift(&moved(points, &[(h, &k1)], None, control)?)?;
+        moved(points, &[(h / 2.0, &k1), (h / 2.0, &k2)], None, control)
     }
 
     fn step(
@@ -182,17 +229,18 @@ impl<const D: usize> KellerSegel<D> {
         sigma: f64,
         noise: Noise,
         step: u32,
+        parts: Parts,
         control: &Control,
     ) -> Result<Vec<[f64; D]>> {
         let h = self.duration / f64::from(self.steps);
-        let drift = |points: &[[f64; D]]| self.evaluate(points, sigma, ALL, control);
+        let drift = |points: &[[f64; D]]| self.evaluate(points, sigma, parts, control);
         let moved = |terms: &[(f64, &[[f64; D]])], noise| moved(points, terms, noise, control);
         let noise = (noise, step);
 
         let k1 = drift(points)?;
         match self.integrator {
             Integrator::Euler => moved(&[(h, &k1)], Some(noise)),
-            Integrator::Heun => {
+            Integrator::Heun | Integrator::Strang => {
                 let k2 = drift(&moved(&[(h, &k1)], Some(noise))?)?;
                 moved(&[(h / 2.0, &k1), (h / 2.0, &k2)], Some(noise))
             }
@@ -237,6 +285,16 @@ impl<const D: usize> KellerSegel<D> {
         parts.chemotaxis && self.attraction > 0.0
     }
 
+    /// How far a simulation advances the control.
+    fn total_work(&self, particles: usize) -> u64 {
+        let evaluations = u64::from(self.steps) * self.integrator.stages();
+        if self.integrator != Integrator::Strang {
+            return evaluations * self.work(particles, ALL);
+        }
+        let kicks = u64::from(self.steps.div_ceil(self.kick_every)) + 1;
+        evaluations * self.work(particles, FLOW) + 2 * kicks * self.work(particles, ATTRACTION)
+    }
+
     /// How far one evaluation of the drift advances the control.
     fn work(&self, particles: usize, parts: Parts) -> u64 {
         if self.attracts(parts) {
@@ -250,6 +308,16 @@ impl<const D: usize> KellerSegel<D> {
 const ALL: Parts = Parts {
     chemotaxis: true,
     flow: true,
+};
+
+const FLOW: Parts = Parts {
+    chemotaxis: false,
+    flow: true,
+};
+
+const ATTRACTION: Parts = Parts {
+    chemotaxis: true,
+    flow: false,
 };
 
 #[derive(Clone, Copy)]
