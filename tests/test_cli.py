@@ -17,7 +17,8 @@ import twostep_rs as ts
 from twostep_rs.cli import main
 
 COMMANDS = [
-    "run", "simulate", "train", "sample", "evaluate", "plot", "report", "w2", "info", "cite",
+    "run", "simulate", "train", "sample", "evaluate", "plot", "report", "w2", "bench", "info",
+    "cite",
 ]  # fmt: skip
 TINY = ["--set", "simulation.parameters=20,100", "simulation.particles=50"]
 
@@ -265,3 +266,13 @@ def test_the_status_file_says_what_is_done(tmp_path):
     status = json.loads((tmp_path / "status.json").read_text())
     assert list(status["done"]) == ["simulate"]
     assert status["environment"]["twostep_rs"] == ts.__version__
+
+
+def test_batches_that_clouds_cannot_fill_are_refused_before_they_are_simulated(
+    capsys, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "ks3d-laminar", "--out", "run", *TINY, "stage_2.batch=40"]
+    assert main(words) == 1
+    assert "stage_2.batch: expected at most half of the 50" in capsys.readouterr().err
+    assert not Path("run").exists()

@@ -91,7 +91,9 @@ TARGETS: Any = Union[  # noqa: UP007 - what the parser takes
 
 @dataclass(frozen=True)
 class Bench:
-    """Measure this machine.
+    """Measure this machine, beside rivals where they are installed.
+
+    Example: twostep bench sampling
 
     Attributes:
         target: what to measure.

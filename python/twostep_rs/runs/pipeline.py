@@ -74,7 +74,8 @@ def run(
     progress = Silent() if progress is None else progress
     _require_packages(only, experiment)
     require_device(config.device)
-    config.stage_2.check_fits(config.simulation.particles)
+    if "stage_2" in only:
+        config.stage_2.check_fits(config.simulation.particles)
     if ranks.follow(experiment):
         return RunDirectory.open(out)
     directory = RunDirectory.create(out, config)
