@@ -134,15 +134,19 @@ def test_tangent_of_the_network_is_exact(head):
     z, dz = torch.randn(2, 20, 2, dtype=torch.float64)
     t, h, dt, dh, parameter = torch.rand(5, 20, 1, dtype=torch.float64)
     _, expected = torch.func.jvp(lambda z, t, h: net(z, t, h, parameter), (z, t, h), (dz, dt, dh))
-    found = net.tangent(z, t, h, parameter, None, Tangent(dz, dt, dh))
+    condition = net.condition(parameter)
+    trunk = net.trunk(z, t, h, condition)
+    found = net.tangent(z, t, h, condition, Tangent(dz, dt, dh), trunk)
     torch.testing.assert_close(found, expected)
 
 
 def test_partners_are_the_nearest_images_of_an_optimal_plan():
     rng = np.random.default_rng(0)
     x, y = torch.from_numpy(rng.uniform(size=(2, 1, 60, 2)) * PERIOD)
-    partners = Couplings(period=PERIOD).partners(x, y)
     lengths = LENGTHS.double()
+    couplings = Couplings(period=PERIOD)
+    (permutation,) = couplings.finish(0, couplings.begin(0, [(x, y)]))
+    partners = nearest_image(y[:, permutation[0]], x, lengths)
     gaps = nearest_image(y[0][None, :] - x[0][:, None], torch.zeros(2), lengths)
     rows, columns = linear_sum_assignment(gaps.square().sum(dim=2))
     best = gaps[rows, columns].square().sum()
