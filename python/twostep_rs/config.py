@@ -48,7 +48,8 @@ class StageOneConfig:
         coupling: which source particle a target particle is trained with: the one that it came
             from, any, or its partner in an optimal plan between the whole clouds. Auto is the
             first of these where its pairs cost less than twice the optimal plan, else the last.
-        head: how the parameter enters the output: not, by a polynomial, or affinely by its logarithm.
+        head: how the parameter enters the output: not, by a polynomial, or affinely by its
+            logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         waves: octaves of waves of the positions among the inputs.
         width: width of every hidden layer.
@@ -103,7 +104,8 @@ class StageTwoConfig:
     """Deep Particle: near-identity corrector trained on exact couplings, one per parameter.
 
     Attributes:
-        head: how the parameter enters the output: not, by a polynomial, or affinely by its logarithm.
+        head: how the parameter enters the output: not, by a polynomial, or affinely by its
+            logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         inputs: where the correction is evaluated: at the output of stage I, or at the source
             particle that it came from, which stays in the range of training at any parameter.

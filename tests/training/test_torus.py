@@ -58,7 +58,7 @@ def rms_error(moved, source, parameter):
 
 
 def test_stage_1_turns_across_the_cut():
-    config = replace(STAGE_1, width=32, steps=500, batch=128, ema=0.99)
+    config = replace(STAGE_1, coupling="paired", width=32, steps=500, batch=128, ema=0.99)
     net = stage_1.train(turned(), config, seed=0)
     source = Turn().prior(500, 99)
     for parameter, tolerance in ((0.5, 0.15), (1.5, 0.15), (2.5, 0.3)):

@@ -153,10 +153,10 @@ class PositionFeatures(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Features of shape (n, width) for ``z`` of shape (n, d)."""
-        x = self.standardise(z)
+        x: Tensor = self.standardise(z)
         if self.waves == 0:
             return x
-        return torch.cat([x, self._angles(x).sin().flatten(1)], dim=1)
+        return torch.cat([x, torch.sin(self._angles(x)).flatten(1)], dim=1)
 
     def tangent(self, z: Tensor, direction: Tensor) -> Tensor:
         """Derivative of the features along ``direction``, (n, d)."""

@@ -88,4 +88,4 @@ class Batches:
         rows = [random.choice(count, samples * self._size, replace=False) for _ in clouds]
         index = torch.from_numpy(np.stack(rows)).to(clouds.device)
         drawn = clouds.gather(1, index.unsqueeze(2).expand(-1, -1, clouds.shape[2]))
-        return drawn.split(self._size, dim=1)
+        return torch.split(drawn, self._size, dim=1)

@@ -12,7 +12,7 @@ import torch
 from twostep_rs import ot
 from twostep_rs._scalars import as_real
 from twostep_rs.errors import DtypeError, InputError, ShapeError
-from twostep_rs.models.features import Scaling, scaling_of, wrapped
+from twostep_rs.models.features import Scaling, nearest_image, scaling_of, wrapped
 from twostep_rs.systems import Cloud
 
 if TYPE_CHECKING:
@@ -145,7 +145,9 @@ class TrainingData:
         period = self.period if self.origin is None else None
         plans = ot.emd_batch(list(self.source), list(self.target), period=period, threads=threads)
         if coupling == "auto" and self.paired:
-            cost = (self.source - self.target).square().sum(dim=2).mean(dim=1).sum()
+            lengths = None if period is None else self.source.new_tensor(period)
+            ways = nearest_image(self.source, self.target, lengths) - self.target
+            cost = ways.square().sum(dim=2).mean(dim=1).sum()
             if float(cost) < _CROSSING * sum(plan.cost for plan in plans):
                 return self
         target = torch.stack([y[p.permutation] for y, p in zip(self.target, plans, strict=True)])
