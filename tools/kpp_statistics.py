@@ -99,7 +99,7 @@ def main() -> None:
             rows.append(future.result())
             rows.sort(key=lambda r: (r["flow"], r["exponent"], r["seed"]))
             record = {
-                "command": f"python tools/kpp_statistics.py FILE --seeds {options.seeds}",
+                "command": f"python tools/kpp_statistics.py {options.file} --seeds {options.seeds}",
                 "version": ts.__version__,
                 "particles": PARTICLES,
                 "burn_in": BURN_IN,
