@@ -38,6 +38,7 @@ from twostep_rs.errors import ConfigError
         (Config, {"seed": 1.5}, "seed: expected int, got 1.5"),
         (Config, {"device": None}, "device: expected str, got None"),
         (Config, {"threads": 0}, "threads: expected at least 1, got 0"),
+        (EvaluationConfig, {"bins": 1}, "bins: expected at least 2, got 1"),
         (Config, {"stage_1": {"steps": 3}}, "stage_1: expected StageOneConfig"),
     ],
 )

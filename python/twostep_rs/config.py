@@ -76,7 +76,7 @@ class StageOneConfig:
     depth: int = 5
     steps: int = 20_000
     batch: int = 4_096
-    learning_rate: float = 3e-3
+    learning_rate: float = 1.5e-3
     ema: float = 0.999
     clip: float = 10.0
     weighting_power: float = 0.0

@@ -14,7 +14,7 @@ from gaussian_system import GaussianSystem, exact
 from twostep_rs._seeds import LARGEST_SEED, Purpose, cloud_seed
 from twostep_rs.config import EvaluationConfig
 from twostep_rs.errors import ConfigError, FileFormatError, InputError
-from twostep_rs.runs.evaluation import Row, evaluate
+from twostep_rs.runs.evaluation import Row, evaluate, measure_floor
 from twostep_rs.runs.evaluation_file import read_evaluation, write_evaluation
 
 SHIFT = 0.3
@@ -106,6 +106,27 @@ def test_figures_are_the_same_for_any_number_of_threads(found):
         STAGES, GaussianSystem(), SMALL, training_parameters=(0.5, 2.0), seed=3, threads=3
     )
     assert again.rows == found.rows
+
+
+def test_a_floor_that_was_measured_ahead_changes_nothing(found):
+    yardstick = measure_floor(GaussianSystem(), SMALL, seed=3)
+    calls = []
+    again = evaluate(
+        STAGES,
+        GaussianSystem(),
+        SMALL,
+        training_parameters=(0.5, 2.0),
+        seed=3,
+        progress=lambda done, total: calls.append((done, total)),
+        yardstick=yardstick,
+    )
+    assert again.rows == found.rows
+    assert calls[-1] == (72, 72)  # 2 parameters, 3 metrics, 2 stages, 6 references
+
+
+def test_a_floor_ahead_stops_when_it_is_told_to():
+    with pytest.raises(InterruptedError):
+        measure_floor(GaussianSystem(), SMALL, stop=lambda: True)
 
 
 def test_references_of_the_floor_share_no_source():

@@ -206,6 +206,14 @@ def test_steps_alone_do_what_the_run_does(whole, tmp_path, capsys):
     assert (tmp_path / "run" / "report.html").exists()
 
 
+def test_a_repeated_evaluation_makes_figures_and_report_due_again(whole, tmp_path, capsys):
+    copy = copied(whole, tmp_path)
+    assert main(["evaluate", str(copy)]) == 0, capsys.readouterr().err
+    done = json.loads((copy / "status.json").read_text())["done"]
+    assert {"evaluate", "stage_2", "couplings"} <= done.keys()
+    assert not {"plot", "report"} & done.keys()
+
+
 @pytest.mark.parametrize("name", ["stage_1.pt", "stage_2.pt"])
 def test_a_truncated_checkpoint_is_named(whole, tmp_path, capsys, name):
     copy = copied(whole, tmp_path)

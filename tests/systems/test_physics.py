@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
+import twostep_rs as ts
 from twostep_rs.systems import KellerSegel
 
 KERNELS = [(3, "printed"), (3, "blob"), (3, "plummer"), (4, "green4d"), (4, "literal")]
@@ -241,3 +242,14 @@ def test_the_split_attraction_acts_as_the_whole_drift_does():
     a, b, c = (ks.simulate(100.0, n=1500, seed=10).target for ks in (whole, split, none))
     error, effect = (np.median(np.linalg.norm(a - other, axis=1)) for other in (b, c))
     assert 0.0 < error < 0.05 * effect
+
+
+def test_kolmogorov_marginals_are_one_law_up_to_a_turn_of_the_axes():
+    """The flow, the ball and the noise are unchanged by x -> y -> z -> x."""
+    ks = KellerSegel(3, "kolmogorov", "resolved")
+    a, b, c = (ks.simulate(50.0, n=1500, seed=seed).target for seed in (11, 12, 13))
+    floor = np.mean([ts.ot.emd(*pair).cost for pair in ((a, b), (b, c), (a, c))])
+    turned = np.mean([ts.ot.emd(a, other[:, [1, 2, 0]]).cost for other in (b, c)])
+    mirrored = np.mean([ts.ot.emd(a, other[:, [1, 0, 2]]).cost for other in (b, c)])
+    assert turned < 1.15 * floor
+    assert mirrored > 1.15 * floor

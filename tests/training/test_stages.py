@@ -11,7 +11,7 @@ from training_problem import STAGE_1, STAGE_2, Shift, clouds, unpaired
 from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
 from twostep_rs.models.meanflow import generate
 from twostep_rs.systems import Cloud
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training import loop, stage_1, stage_2
 from twostep_rs.training.checkpoint import CheckpointFile
 from twostep_rs.training.data import TrainingData
 
@@ -138,8 +138,25 @@ def test_a_checkpoint_that_does_not_belong_is_refused_and_kept(tmp_path, damage)
 
 
 def test_a_loss_that_overflows_is_an_error():
-    with pytest.raises(ConvergenceError, match="loss: expected a finite number"):
+    with pytest.raises(ConvergenceError, match=r"loss: expected a (finite )?number"):
         run_stage_1(replace(STAGE_1, learning_rate=1e30, clip=1e30))
+
+
+def test_a_training_that_diverges_is_an_error():
+    class Diverging:
+        fingerprint = ""
+        step = 0
+        resumable = False
+
+        def advance(self):
+            self.step += 1
+
+        def metrics(self):
+            return {"loss": 10.0 ** (4 * self.step)}
+
+    training = Diverging()
+    with pytest.raises(ConvergenceError, match=r"expected a number below 1e\+13, got .* at step 4"):
+        loop.run(training, 10, checkpoint=None, progress=None, log=None)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -160,7 +177,7 @@ def test_logged_rows_have_steps_and_seconds(first):
 def test_paired_training_needs_paired_data():
     data = TrainingData.from_clouds(unpaired(clouds()))
     with pytest.raises(InputError, match="coupling: expected 'independent' or 'exact'"):
-        stage_1.train(data, STAGE_1, seed=0)
+        stage_1.train(data, replace(STAGE_1, coupling="paired"), seed=0)
     stage_1.train(data, replace(STAGE_1, coupling="independent"), seed=0)
 
 

@@ -43,7 +43,9 @@ def config(
             experiment=name,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(jitter=0.3, waves=0, width=64, steps=6_000, batch=512),
+            stage_1=StageOneConfig(
+                jitter=0.3, waves=0, width=64, steps=6_000, batch=512, learning_rate=3e-3
+            ),
             stage_2=StageTwoConfig(jitter=0.3, waves=0, width=64, steps=300, batch=1_000, ema=0.99),
             evaluation=EvaluationConfig(
                 parameters=quick,

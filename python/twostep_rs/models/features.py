@@ -160,7 +160,7 @@ class PositionFeatures(nn.Module):
 
     def tangent(self, z: Tensor, direction: Tensor) -> Tensor:
         """Derivative of the features along ``direction``, (n, d)."""
-        dx = direction / self.standardise.scale
+        dx: Tensor = direction / self.standardise.scale
         if self.waves == 0:
             return dx
         slopes = self._angles(self.standardise(z)).cos() * self.frequencies * dx.unsqueeze(2)

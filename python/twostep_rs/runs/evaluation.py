@@ -124,6 +124,19 @@ class _Metric:
         return f"{self.kind} {' '.join(f'x{axis + 1}' for axis in self.axes)}"
 
 
+@dataclass(frozen=True)
+class Yardstick:
+    """References of an evaluation and their distances, which no training changes.
+
+    Attributes:
+        references: independent clouds at every parameter, in their order.
+        floors: distances of disjoint pairs of them, by metric, then by parameter.
+    """
+
+    references: Sequence[Sequence[Points]]
+    floors: Mapping[_Metric, Sequence[Sequence[float]]]
+
+
 def evaluate(
     stages: Mapping[int, Sampler],
     system: System,
@@ -134,6 +147,7 @@ def evaluate(
     method: str = "two-step",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    yardstick: Yardstick | None = None,
 ) -> Evaluation:
     """Measure every stage against fresh references.
 
@@ -151,6 +165,8 @@ def evaluate(
         method: name of the method in each row.
         threads: number of threads; the package's default where it is None.
         progress: called as ``progress(done, total)`` in units of simulations and distances.
+        yardstick: references and floors of this system, configuration and seed, where
+            :func:`measure_floor` has found them already.
 
     Returns:
         The rows and clouds; the same for any number of threads.
@@ -160,36 +176,39 @@ def evaluate(
         InputError: a stage returns points of a wrong shape, NaN or infinity.
         KeyboardInterrupt: on Ctrl-C.
     """
-    if not config.parameters:
-        raise ConfigError("evaluation.parameters: expected at least one parameter, got none")
-    metrics = _metrics(config, system)
-    distances = config.floor_pairs + config.references * len(stages)
-    per_parameter = _clouds(config) + distances * len(metrics)
-    tally = _Tally(per_parameter * len(config.parameters), progress)
+    if yardstick is None:
+        count = _work(config, system, floor=True) + _work(config, system, stages=len(stages))
+        tally = _Tally(count, progress)
+        yardstick = _measure_floor(system, config, seed, threads, tally)
+    else:
+        tally = _Tally(_work(config, system, stages=len(stages)), progress)
     low, high = (
         min(training_parameters, default=math.inf),
         max(training_parameters, default=-math.inf),
     )
 
+    metrics = _metrics(config, system)
     drawn = [
-        _draw(stages, system, config, parameter, index, seed, tally)
+        _draw(stages, system, config, parameter, index, seed)
         for index, parameter in enumerate(config.parameters)
     ]
-    solver = _Solver(config.bins, system.domain.period, threads, tally)
-    # The longest first, so that no thread is left alone with one of them at the end.
-    order = sorted(metrics, key=lambda metric: metric.kind != "exact")
-    found = solver(
-        [
-            (metric, pair)
-            for metric in order
-            for parameter, clouds in zip(config.parameters, drawn, strict=True)
-            for pair in _pairs(metric, clouds, parameter, system, config)
-        ]
-    )
+    pairs = [
+        [pair for clouds in by_stage.values() for pair in zip(clouds, references, strict=False)]
+        for by_stage, references in zip(drawn, yardstick.references, strict=True)
+    ]
+    found = _Solver(system, config, threads, tally)(metrics, pairs)
     scores = {
-        (metric, index): _scores(list(itertools.islice(found, distances)), config)
-        for metric in order
-        for index in range(len(drawn))
+        (metric, index): [
+            _Mean.of(values[k : k + config.references])
+            for k in range(0, len(values), config.references)
+        ]
+        for metric in metrics
+        for index, values in enumerate(found[metric])
+    }
+    floors = {
+        (metric, index): _Mean.of(values)
+        for metric in metrics
+        for index, values in enumerate(yardstick.floors[metric])
     }
     rows = [
         Row(
@@ -202,19 +221,78 @@ def evaluate(
             box=metric.box,
             w2_squared=score.value,
             standard_error=score.error,
-            floor=scores[metric, index][0].value,
-            floor_standard_error=scores[metric, index][0].error,
+            floor=floors[metric, index].value,
+            floor_standard_error=floors[metric, index].error,
             n=config.particles,
         )
         for index, parameter in enumerate(config.parameters)
         for metric in metrics
-        for stage, score in zip(stages, scores[metric, index][1:], strict=True)
+        for stage, score in zip(stages, scores[metric, index], strict=True)
     ]
     shown = {
-        parameter: {0: clouds.references[0]} | {k: c[0] for k, c in clouds.candidates.items()}
-        for parameter, clouds in zip(config.parameters, drawn, strict=True)
+        parameter: {0: references[0]} | {stage: clouds[0] for stage, clouds in by_stage.items()}
+        for parameter, references, by_stage in zip(
+            config.parameters, yardstick.references, drawn, strict=True
+        )
     }
     return Evaluation(tuple(rows), shown)
+
+
+def measure_floor(
+    system: System,
+    config: EvaluationConfig,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Yardstick:
+    """What of :func:`evaluate` needs no model; a GPU can train meanwhile.
+
+    Args:
+        system: what is emulated.
+        config: what to measure.
+        seed: seed of the run.
+        threads: number of threads; the package's default where it is None.
+        stop: asked between simulations and distances; when true, nothing more is begun.
+
+    Raises:
+        ConfigError: there are no parameters.
+        InterruptedError: ``stop`` said so.
+    """
+
+    def progress(done: int, total: int) -> None:
+        del done, total
+        if stop():
+            raise InterruptedError
+
+    tally = _Tally(_work(config, system, floor=True), progress)
+    return _measure_floor(system, config, seed, threads, tally)
+
+
+def _measure_floor(
+    system: System,
+    config: EvaluationConfig,
+    seed: int,
+    threads: int | None,
+    tally: _Tally,
+) -> Yardstick:
+    if not config.parameters:
+        raise ConfigError("evaluation.parameters: expected at least one parameter, got none")
+    references = []
+    for index, parameter in enumerate(config.parameters):
+        first = index * _CLOUDS_PER_PARAMETER
+        clouds = []
+        for k in range(first, first + _clouds(config)):
+            seed_of_cloud = cloud_seed(seed, Purpose.REFERENCE, k)
+            clouds.append(system.simulate(parameter, config.particles, seed_of_cloud).target)
+            tally()
+        references.append(clouds)
+    pairs = [
+        list(zip(clouds[0::2], clouds[1::2], strict=False))[: config.floor_pairs]
+        for clouds in references
+    ]
+    solve = _Solver(system, config, threads, tally)
+    return Yardstick(references, solve(_metrics(config, system), pairs))
 
 
 class _Tally:
@@ -239,25 +317,16 @@ class _Mean:
         return cls(float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values))))
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """Independent references at one parameter, and clouds of every stage from fresh sources."""
-
-    references: Sequence[Points]
-    candidates: Mapping[int, Sequence[Points]]
-
-    def pairs(self, config: EvaluationConfig) -> list[Pair]:
-        """Disjoint pairs for the floor, then (candidate, reference) for every stage in turn."""
-        disjoint = zip(self.references[0::2], self.references[1::2], strict=False)
-        pairs = list(disjoint)[: config.floor_pairs]
-        for clouds in self.candidates.values():
-            pairs += zip(clouds, self.references, strict=False)
-        return pairs
-
-
 def _clouds(config: EvaluationConfig) -> int:
     """Independent references per parameter."""
     return max(2 * config.floor_pairs, config.references)
+
+
+def _work(config: EvaluationConfig, system: System, *, floor: bool = False, stages: int = 0) -> int:
+    """Simulations and distances, of the floor or of some stages."""
+    distances = config.floor_pairs * floor + config.references * stages
+    per_parameter = _clouds(config) * floor + distances * len(_metrics(config, system))
+    return per_parameter * len(config.parameters)
 
 
 def _draw(
@@ -267,43 +336,29 @@ def _draw(
     parameter: float,
     index: int,
     seed: int,
-    tally: _Tally,
-) -> _Drawn:
+) -> dict[int, list[Points]]:
+    """Clouds of every stage, from fresh sources that the stages share."""
     first = index * _CLOUDS_PER_PARAMETER
-    references = []
-    for k in range(first, first + _clouds(config)):
-        seed_of_cloud = cloud_seed(seed, Purpose.REFERENCE, k)
-        references.append(system.simulate(parameter, config.particles, seed_of_cloud).target)
-        tally()
     sources = [
         system.prior(config.particles, cloud_seed(seed, Purpose.SOURCE, k))
         for k in range(first, first + config.references)
     ]
-    candidates = {
+    return {
         stage: [np.asarray(carry(source, parameter), dtype=np.float64) for source in sources]
         for stage, carry in stages.items()
     }
-    return _Drawn(references, candidates)
 
 
-def _scores(distances: Sequence[float], config: EvaluationConfig) -> list[_Mean]:
-    """The floor, then the figure of every stage, from distances in the order of the pairs."""
-    floor, rest = distances[: config.floor_pairs], distances[config.floor_pairs :]
-    stages = range(0, len(rest), config.references)
-    return [_Mean.of(floor), *(_Mean.of(rest[k : k + config.references]) for k in stages)]
-
-
-def _pairs(
-    metric: _Metric, drawn: _Drawn, parameter: float, system: System, config: EvaluationConfig
+def _seen(
+    metric: _Metric, pairs: Sequence[Pair], parameter: float, system: System, bins: int
 ) -> list[Pair]:
     """What the metric compares: clouds, their columns, or clouds with the masses of cells."""
-    pairs = drawn.pairs(config)
     if metric.kind == "masses":
         assert isinstance(system, KnownLaw)
-        masses = system.bin_masses(parameter, config.bins, metric.axes)
+        masses = system.bin_masses(parameter, bins, metric.axes)
         pairs = [(points, masses) for points, _ in pairs]
     if metric.axes is None:
-        return pairs
+        return list(pairs)
     columns = list(metric.axes)
     return [(x[:, columns], y if metric.kind == "masses" else y[:, columns]) for x, y in pairs]
 
@@ -331,12 +386,28 @@ def _metrics(config: EvaluationConfig, system: System) -> list[_Metric]:
 class _Solver:
     """W2 squared of pairs (candidate, reference), one problem to a thread."""
 
-    bins: int
-    period: tuple[float, ...] | None
+    system: System
+    config: EvaluationConfig
     threads: int | None
     tally: _Tally
 
-    def __call__(self, problems: Sequence[tuple[_Metric, Pair]]) -> Iterator[float]:
+    def __call__(
+        self, metrics: Sequence[_Metric], pairs: Sequence[Sequence[Pair]]
+    ) -> dict[_Metric, list[list[float]]]:
+        """The distances of the pairs of every parameter, by every metric."""
+        # The longest first, so that no thread is left alone with one of them at the end.
+        order = sorted(metrics, key=lambda metric: metric.kind != "exact")
+        found = self._solve(
+            [
+                (metric, pair)
+                for metric in order
+                for parameter, group in zip(self.config.parameters, pairs, strict=True)
+                for pair in _seen(metric, group, parameter, self.system, self.config.bins)
+            ]
+        )
+        return {m: [list(itertools.islice(found, len(group))) for group in pairs] for m in order}
+
+    def _solve(self, problems: Sequence[tuple[_Metric, Pair]]) -> Iterator[float]:
         pool = ThreadPoolExecutor(get_num_threads() if self.threads is None else self.threads)
         try:
             for value in pool.map(lambda problem: self._distance(*problem), problems):
@@ -346,7 +417,7 @@ class _Solver:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _distance(self, metric: _Metric, pair: Pair) -> float:
-        period = self.period
+        period = self.system.domain.period
         if period is not None and metric.axes is not None:
             period = tuple(period[axis] for axis in metric.axes)
         if metric.kind == "exact":
@@ -354,7 +425,9 @@ class _Solver:
         if metric.kind == "masses":
             return _to_masses(*pair, period)
         box = "joint" if metric.box is None else metric.box
-        return ot.histogram_w2(*pair, bins=self.bins, box=box, period=period, threads=1).w2_squared
+        return ot.histogram_w2(
+            *pair, bins=self.config.bins, box=box, period=period, threads=1
+        ).w2_squared
 
 
 def _to_masses(points: Points, masses: Points, period: tuple[float, ...] | None) -> float:

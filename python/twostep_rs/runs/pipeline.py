@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import importlib.util
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ ACTIONS: dict[Step, Callable[[RunDirectory, Experiment, Progress], None]] = {
     "plot": steps.plot,
     "report": steps.report,
 }
+_TRAINING: tuple[Step, ...] = ("stage_1", "stage_2")
 _PACKAGES: dict[Step, tuple[str, ...]] = {
     "stage_1": ("torch", "safetensors"),
     "stage_2": ("torch", "safetensors"),
@@ -94,9 +97,17 @@ def go_on(
     """
     with directory.locked():
         left = tuple(step for step in only if step not in directory.status().done)
-        for index, step in enumerate(left):
-            ranks.announce(directory, step, left[index + 1 :])
-            ACTIONS[step](directory, experiment, progress)
+        ahead = directory.config.device != "cpu" and "evaluate" in left
+        with contextlib.ExitStack() as background:
+            actions = dict(ACTIONS)
+            for index, step in enumerate(left):
+                if ahead and step in _TRAINING:
+                    # The CPU begins the evaluation while a GPU trains.
+                    floor = background.enter_context(steps.floor_ahead(directory, experiment))
+                    actions["evaluate"] = functools.partial(steps.evaluate, yardstick=floor)
+                    ahead = False
+                ranks.announce(directory, step, left[index + 1 :])
+                actions[step](directory, experiment, progress)
         ranks.dismiss()
 
 

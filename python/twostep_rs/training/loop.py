@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _LOG_LINES = 100
 
+# A loss so many times the smallest that was logged is that of a training that has diverged.
+_DIVERGED = 1e9
+
 
 class Trainable(Protocol):
     """A training that advances by steps and can be put away between them."""
@@ -67,7 +70,7 @@ def run(
         InputError: the ranks of a process group train different things.
         FileFormatError: the checkpoint is broken or belongs to another training.
         DeviceError: the checkpoint is of a training on another type of device.
-        ConvergenceError: the loss is not finite any more.
+        ConvergenceError: the training has diverged.
     """
     ranks = distributed.ranks()
     if ranks.several and not distributed.agreed(training.fingerprint):
@@ -79,17 +82,19 @@ def run(
     checkpoint = checkpoint if ranks.leads else None
     every = max(1, steps // _LOG_LINES)
     started = time.monotonic()
+    least = float("inf")
     while training.step < steps:
         training.advance()
         if training.step % every == 0 or training.step == steps:
             metrics = training.metrics()
-            _check_finite(training.step, metrics)
+            _check(training.step, metrics, least)
+            least = min(least, metrics["loss"])
             if log is not None:
                 seconds = time.monotonic() - started
                 log({"step": float(training.step), "seconds": seconds, **metrics})
         done = training.step == steps
         if checkpoint is not None and (done or (training.resumable and checkpoint.due())):
-            _check_finite(training.step, training.metrics())
+            _check(training.step, training.metrics(), least)
             checkpoint.save(training.fingerprint, training.state())
         if progress is not None:
             progress(training.step, steps)
@@ -106,10 +111,12 @@ def _restore(training: Trainable, state: dict[str, Any], checkpoint: CheckpointF
         ) from error
 
 
-def _check_finite(step: int, metrics: dict[str, float]) -> None:
-    if not abs(metrics["loss"]) < float("inf"):
+def _check(step: int, metrics: dict[str, float], least: float) -> None:
+    bound = _DIVERGED * least
+    if not abs(metrics["loss"]) < bound:
+        expected = "a finite number" if bound == float("inf") else f"a number below {bound:.3g}"
         raise ConvergenceError(
-            f"loss: expected a finite number, got {metrics['loss']} at step {step}; a smaller "
+            f"loss: expected {expected}, got {metrics['loss']} at step {step}; a smaller "
             "learning_rate or clip helps",
             gap=float("inf"),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twostep_rs.runs.steps.converge import converge
-from twostep_rs.runs.steps.evaluate import evaluate
+from twostep_rs.runs.steps.evaluate import evaluate, floor_ahead
 from twostep_rs.runs.steps.plot import plot
 from twostep_rs.runs.steps.report import report
 from twostep_rs.runs.steps.resources import require_device
@@ -13,6 +13,7 @@ from twostep_rs.runs.steps.train import follow, train_stage_1, train_stage_2
 __all__ = [
     "converge",
     "evaluate",
+    "floor_ahead",
     "follow",
     "plot",
     "report",

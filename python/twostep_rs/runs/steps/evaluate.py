@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from twostep_rs.runs import evaluation
@@ -13,6 +16,9 @@ from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.threads import num_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from concurrent.futures import Future
+
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
@@ -20,8 +26,19 @@ if TYPE_CHECKING:
 _TIMED = ("simulate", "stage_1", "stage_2", "couplings")
 
 
-def evaluate(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
+def evaluate(
+    run: RunDirectory,
+    experiment: Experiment,
+    progress: Progress,
+    yardstick: Future[evaluation.Yardstick] | None = None,
+) -> None:
     """Measure both stages of the weights, as :func:`twostep_rs.load` gives them.
+
+    Args:
+        run: whose weights.
+        experiment: of the run.
+        progress: where to report.
+        yardstick: of :func:`floor_ahead`, where that was begun.
 
     Raises:
         DeviceError: the device is not there.
@@ -45,6 +62,7 @@ def evaluate(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
             training_parameters=config.simulation.parameters,
             seed=config.seed,
             progress=advance,
+            yardstick=None if yardstick is None else yardstick.result(),
         )
     seconds = time.perf_counter() - start
     write_gallery(run.evaluation_clouds, found.clouds)
@@ -55,3 +73,26 @@ def evaluate(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
         {step: done.get(step, 0.0) for step in _TIMED} | {"evaluate": seconds},
     )
     run.finish("evaluate", seconds)
+
+
+@contextlib.contextmanager
+def floor_ahead(
+    run: RunDirectory, experiment: Experiment
+) -> Iterator[Future[evaluation.Yardstick]]:
+    """Draw references and measure floors in the background, while a GPU trains.
+
+    What is left of it when the block is left by an error is not begun any more.
+    """
+    stop = threading.Event()
+    with ThreadPoolExecutor(1, thread_name_prefix="twostep-floor") as pool:
+        try:
+            yield pool.submit(
+                evaluation.measure_floor,
+                experiment.system(run.config.simulation.physics),
+                run.config.evaluation,
+                seed=run.config.seed,
+                threads=run.config.threads,
+                stop=stop.is_set,
+            )
+        finally:
+            stop.set()
