@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from twostep_rs.config import (
@@ -26,6 +27,12 @@ TEST = tuple(2.0 ** (-2.0 - 0.25 * k) for k in range(11))
 
 PARTICLES = 20_000
 BINS = 72
+
+# The networks that these experiments were measured with.
+_STAGE_1 = StageOneConfig(
+    coupling="exact", head="log-affine", jitter=0.3, waves=0, width=64, learning_rate=3e-3
+)
+_STAGE_2 = StageTwoConfig(head="log-affine", jitter=0.3, waves=0, width=64, depth=6)
 
 
 def system(name: str, dim: int, flow: str, generations: int, physics: Physics) -> KPP:
@@ -61,8 +68,8 @@ def config(name: str, preset: Preset, metrics: tuple[Metric, ...]) -> Config:
             experiment=name,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(coupling="exact", head="log-affine", steps=4_000, batch=1_024),
-            stage_2=StageTwoConfig(head="log-affine", depth=6, steps=600, batch=1_000, ema=0.99),
+            stage_1=dataclasses.replace(_STAGE_1, steps=4_000, batch=1_024),
+            stage_2=dataclasses.replace(_STAGE_2, steps=600, batch=1_000, ema=0.99),
             evaluation=EvaluationConfig(
                 parameters=TEST[::2],
                 particles=PARTICLES,
@@ -85,12 +92,16 @@ def config(name: str, preset: Preset, metrics: tuple[Metric, ...]) -> Config:
                 coupling="independent",
                 head="plain",
                 jitter=0.0,
+                waves=0,
+                width=64,
                 learning_rate=1e-3,
             ),
             stage_2=StageTwoConfig(
                 head="plain",
                 jitter=0.0,
                 inputs="position",
+                waves=0,
+                width=64,
                 depth=6,
                 source="prior",
                 batch=1_500,
@@ -106,8 +117,8 @@ def config(name: str, preset: Preset, metrics: tuple[Metric, ...]) -> Config:
     return Config(
         experiment=name,
         simulation=simulation,
-        stage_1=StageOneConfig(coupling="exact", head="log-affine"),
-        stage_2=StageTwoConfig(head="log-affine", depth=6, steps=4_000),
+        stage_1=_STAGE_1,
+        stage_2=dataclasses.replace(_STAGE_2, steps=4_000),
         evaluation=evaluation,
         convergence=convergence,
     )
