@@ -94,7 +94,8 @@ def interrupted(out, number, stage, step):
         begun = time.monotonic()
         process.send_signal(number)
         errors = process.stderr.read()
-        assert process.wait() == {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[number]
+        expected = {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[number]
+        assert process.wait() == expected, errors
     assert time.monotonic() - begun < 5.0  # most of it to take the interpreter down
     assert step <= last_step(out, stage) < {1: 150, 2: 90}[stage]
     assert f"stage_{stage}" not in RunDirectory.open(out).status().done

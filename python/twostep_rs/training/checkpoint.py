@@ -49,6 +49,8 @@ class CheckpointFile:
         except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
             with contextlib.suppress(OSError):
                 partial.unlink()
+            if _by_interrupt(error):
+                raise KeyboardInterrupt from error
             raise RunDirectoryError(f"{self.path}: cannot be written ({error})") from error
         self._last = time.monotonic()
 
@@ -76,3 +78,10 @@ class CheckpointFile:
             )
         state: dict[str, Any] = content["state"]
         return state
+
+
+def _by_interrupt(error: BaseException | None) -> bool:
+    """Whether it came of Ctrl-C: torch ends a file that is cut short with an error of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
