@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from twostep_rs._seeds import LARGEST_SEED
 from twostep_rs.errors import ConfigError, InputError
+from twostep_rs.methods import registry
 
 Coupling = Literal["auto", "paired", "independent", "exact"]
 Head = Literal["plain", "affine", "log-affine", "quadratic"]
@@ -40,14 +41,10 @@ class SimulationConfig:
 
 
 @dataclass(frozen=True)
-class StageOneConfig:
-    """MeanFlow: network, loss, schedule.
+class MethodConfig:
+    """Network, budget and optimiser of stage I, by whatever method it is trained.
 
     Attributes:
-        method: direction of the derivative: the pair's velocity, or the network's own (imf).
-        coupling: which source particle a target particle is trained with: the one that it came
-            from, any, or its partner in an optimal plan between the whole clouds. Auto is the
-            first of these where its pairs cost less than twice the optimal plan, else the last.
         head: how the parameter enters the output: not, by a polynomial, or affinely by its
             logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
@@ -59,16 +56,8 @@ class StageOneConfig:
         learning_rate: the largest; it warms up and falls to zero.
         ema: decay per step of the average of the weights.
         clip: largest norm of a gradient.
-        weighting_power: p of the weight (e + c)^-p.
-        weighting_offset: c of the weight.
-        times: law of the two times of a row.
-        times_mean: mean of the logit, for ``logit-normal``.
-        times_scale: standard deviation of the logit, for ``logit-normal``.
-        equal_times: share of rows whose interval is empty.
     """
 
-    method: Literal["meanflow", "imf"] = "imf"
-    coupling: Coupling = "auto"
     head: Head = "affine"
     jitter: float = 0.1
     waves: int = 3
@@ -79,6 +68,56 @@ class StageOneConfig:
     learning_rate: float = 1.5e-3
     ema: float = 0.999
     clip: float = 10.0
+
+    def __post_init__(self) -> None:
+        _check_types(self)
+        self._require_at_least(1, "width", "depth", "steps", "batch")
+        self._require_at_least(0, "jitter", "waves")
+        self._require_positive("learning_rate", "clip")
+        self._require_share("ema")
+        _jitter_needs_affine(self.head, self.jitter)
+
+    def _require_at_least(self, low: float, *names: str) -> None:
+        for name in names:
+            _at_least(name, getattr(self, name), low)
+
+    def _require_positive(self, *names: str) -> None:
+        for name in names:
+            _positive(name, getattr(self, name))
+
+    def _require_share(self, *names: str) -> None:
+        for name in names:
+            _share(name, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class PairedConfig(MethodConfig):
+    """Stage I by a method that is trained on pairs of source and target particles.
+
+    Attributes:
+        coupling: which source particle a target particle is trained with: the one that it came
+            from, any, or its partner in an optimal plan between the whole clouds. Auto is the
+            first of these where its pairs cost less than twice the optimal plan, else the last.
+    """
+
+    coupling: Coupling = "auto"
+
+
+@dataclass(frozen=True)
+class StageOneConfig(PairedConfig):
+    """MeanFlow: loss and times.
+
+    Attributes:
+        method: direction of the derivative: the pair's velocity, or the network's own (imf).
+        weighting_power: p of the weight (e + c)^-p.
+        weighting_offset: c of the weight.
+        times: law of the two times of a row.
+        times_mean: mean of the logit, for ``logit-normal``.
+        times_scale: standard deviation of the logit, for ``logit-normal``.
+        equal_times: share of rows whose interval is empty.
+    """
+
+    method: Literal["meanflow", "imf"] = "imf"
     weighting_power: float = 0.0
     weighting_offset: float = 1e-2
     times: Literal["uniform", "logit-normal"] = "uniform"
@@ -87,16 +126,10 @@ class StageOneConfig:
     equal_times: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        for name in ("width", "depth", "steps", "batch"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("learning_rate", "clip", "weighting_offset", "times_scale"):
-            _positive(name, getattr(self, name))
-        for name in ("jitter", "waves", "weighting_power"):
-            _at_least(name, getattr(self, name), 0.0)
-        _jitter_needs_affine(self.head, self.jitter)
-        for name in ("ema", "equal_times"):
-            _share(name, getattr(self, name))
+        super().__post_init__()
+        self._require_positive("weighting_offset", "times_scale")
+        self._require_at_least(0, "weighting_power")
+        self._require_share("equal_times")
 
 
 @dataclass(frozen=True)
@@ -274,6 +307,8 @@ class Config:
     Attributes:
         experiment: name of the experiment.
         preset: which defaults the rest was built from.
+        method: how stage I is trained, by the name in :mod:`twostep_rs.methods`.
+        stages: 2 where Deep Particle follows stage I, 1 where it does not.
         seed: fixes all randomness, from 0 to 2^32 - 1.
         device: where networks are trained: cpu, cuda, or cuda with a number.
         compile: whether torch.compile compiles the steps of training.
@@ -282,22 +317,56 @@ class Config:
 
     experiment: str = "ks3d-laminar"
     preset: Literal["quick", "full", "paper"] = "full"
+    method: str = "meanflow"
+    stages: Literal[1, 2] = 2
     seed: int = 0
     device: str = "cpu"
     compile: bool = False
     threads: int | None = None
     simulation: SimulationConfig = field(default_factory=SimulationConfig)
-    stage_1: StageOneConfig = field(default_factory=StageOneConfig)
+    stage_1: MethodConfig = field(default_factory=StageOneConfig)
     stage_2: StageTwoConfig = field(default_factory=StageTwoConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     convergence: ConvergenceConfig = field(default_factory=ConvergenceConfig)
 
     def __post_init__(self) -> None:
+        expected = registry.METHODS[registry.known(self.method)].config
+        if type(self.stage_1) is not expected:
+            raise ConfigError(
+                f"stage_1: expected {expected.__name__} of method {self.method!r}, "
+                f"got {self.stage_1!r}"
+            )
         _check_types(self)
         if not 0 <= self.seed <= LARGEST_SEED:
             raise ConfigError(f"seed: expected 0 to {LARGEST_SEED}, got {self.seed}")
         if self.threads is not None:
             _at_least("threads", self.threads, 1)
+
+    def for_method(self, name: str) -> Config:
+        """This configuration with stage I by another method.
+
+        Fields of stage I that both methods have keep their values, so that network, budget and
+        pairs are the same; what is the new method's own has its default. Stage II follows methods
+        of one evaluation.
+
+        Raises:
+            ConfigError: there is no such method.
+        """
+        method = registry.get(name)
+        if method.name == self.method:
+            return self
+        names = {entry.name for entry in fields(method.config)}
+        kept = {
+            entry.name: getattr(self.stage_1, entry.name)
+            for entry in fields(self.stage_1)
+            if entry.name in names
+        }
+        return replace(
+            self,
+            method=method.name,
+            stages=2 if method.evaluations == 1 else 1,
+            stage_1=method.config(**kept),
+        )
 
 
 def _jitter_needs_affine(head: str, jitter: float) -> None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from twostep_rs.models.features import Scaling, TimeFeatures
-from twostep_rs.models.meanflow import AverageVelocity, Tangent, generate
+from twostep_rs.models.meanflow import AverageVelocity, Tangent
 
 SCALING = Scaling((0.3, -0.2, 0.1), (1.5, 0.7, 1.0), (15.0, 150.0))
 
@@ -94,10 +94,12 @@ def test_quadratic_head_is_quadratic_beyond_the_range_of_training():
 
 
 @pytest.mark.parametrize("evaluations", [1, 3])
-def test_generate_is_exact_for_a_constant_velocity(evaluations):
-    def constant(z, t, h, parameter):
-        return torch.ones_like(z) * torch.tensor([2.0, 0.0, -1.0])
+def test_transport_is_exact_for_a_constant_velocity(evaluations):
+    class Constant(AverageVelocity):
+        def forward(self, z, t, h, parameter, seen=None):
+            return torch.ones_like(z) * torch.tensor([2.0, 0.0, -1.0])
 
     source = torch.randn(4, 3)
-    found = generate(constant, source, torch.ones(4, 1), evaluations=evaluations)
+    net = Constant(SCALING, width=4, depth=1, head="affine")
+    found = net.transport(source, torch.ones(4, 1), evaluations=evaluations)
     torch.testing.assert_close(found, source - torch.tensor([2.0, 0.0, -1.0]))

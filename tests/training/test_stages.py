@@ -9,7 +9,7 @@ import torch
 
 from training_problem import STAGE_1, STAGE_2, Shift, clouds, unpaired
 from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
-from twostep_rs.models.meanflow import generate
+from twostep_rs.models.generator import Generator
 from twostep_rs.systems import Cloud
 from twostep_rs.training import loop, stage_1, stage_2
 from twostep_rs.training.checkpoint import CheckpointFile
@@ -57,7 +57,7 @@ def test_stage_1_learns_a_shift_and_extrapolates_it(method, coupling):
     net = run_stage_1(config)
     source = torch.from_numpy(Shift().prior(500, 99)).float()
     for parameter, tolerance in ((1.0, 0.15), (3.0, 0.15), (5.0, 0.3)):
-        target = generate(net, source, torch.full((500, 1), parameter))
+        target = net.transport(source, torch.full((500, 1), parameter))
         moved = target - source - torch.tensor([parameter, 0.0])
         assert moved.square().mean().sqrt() < tolerance
 
@@ -65,9 +65,9 @@ def test_stage_1_learns_a_shift_and_extrapolates_it(method, coupling):
 def test_stage_2_corrects_a_wrong_stage_1():
     """Stage I moves too far by (0.5, -0.5); without noise the corrector takes that back."""
 
-    class Wrong(torch.nn.Module):
-        def forward(self, z, t, h, parameter):
-            return -torch.cat([parameter + 0.5, torch.full_like(parameter, -0.5)], dim=1)
+    class Wrong(Generator):
+        def transport(self, source, parameter, *, evaluations=None, random=None):
+            return source + torch.cat([parameter + 0.5, torch.full_like(parameter, -0.5)], dim=1)
 
     config = replace(STAGE_2, width=32, steps=300, batch=100, batch_period=5, refresh=5, ema=0.9)
     wrong = Wrong()
@@ -75,7 +75,7 @@ def test_stage_2_corrects_a_wrong_stage_1():
     source = torch.from_numpy(Shift().prior(2000, 99)).float()
     for parameter in (1.0, 2.5, 4.0):
         column = torch.full((2000, 1), parameter)
-        x = generate(wrong, source, column)
+        x = wrong.transport(source, column)
         correction = (net(x, source, column) - x).mean(0)
         torch.testing.assert_close(correction, torch.tensor([-0.5, 0.5]), rtol=0, atol=0.08)
 

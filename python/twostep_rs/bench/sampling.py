@@ -9,9 +9,10 @@ import torch
 
 from twostep_rs.bench.record import record
 from twostep_rs.bench.timing import seconds
+from twostep_rs.methods import registry
 from twostep_rs.models.features import Scaling
 from twostep_rs.threads import get_num_threads
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training import stage_2
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.model import TwoStepModel
 
@@ -34,9 +35,10 @@ def measure(config: Config, *, particles: int) -> dict[str, Any]:
     """
     device = resolve_device(config.device)
     scaling = Scaling((0.0,) * _DIM, (1.0,) * _DIM, (15.0, 150.0))
-    velocity = stage_1.build(scaling, config.stage_1).to(device)
+    build = registry.get(config.method).implementation.build
+    generator = build(scaling, config.stage_1).to(device)
     corrector = stage_2.build(scaling, config.stage_2).to(device)
-    model = TwoStepModel(velocity, corrector, None, config)
+    model = TwoStepModel(generator, corrector, None, config)
     source = torch.randn(particles, _DIM)
     cases: dict[str, Any] = {"NumPy, float64": source.double().numpy()}
     if device.type == "cuda":

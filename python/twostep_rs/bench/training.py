@@ -11,10 +11,13 @@ from twostep_rs.bench import rivals
 from twostep_rs.bench.eager import EagerMeanFlow
 from twostep_rs.bench.record import record
 from twostep_rs.bench.timing import seconds
+from twostep_rs.config import StageOneConfig
+from twostep_rs.errors import ConfigError
 from twostep_rs.threads import get_num_threads
 from twostep_rs.training import stage_1, stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.device import resolve_device
+from twostep_rs.training.paired import PairedTraining
 from twostep_rs.training.workers import one_thread
 
 if TYPE_CHECKING:
@@ -35,20 +38,26 @@ def measure(config: Config, system: System, *, rival_steps: int, compiled: bool)
     """Time both stages of ``config`` on its device.
 
     Args:
-        config: of both stages; its clouds are simulated here.
+        config: of both stages, the first by MeanFlow; its clouds are simulated here.
         system: the simulator.
         rival_steps: steps of stage II with other solvers, whose cost per step is constant.
         compiled: whether to measure what torch.compile brings too.
 
     Returns:
         The record, with a row for every measurement.
+
+    Raises:
+        ConfigError: stage I is by another method.
     """
+    first = config.stage_1
+    if not isinstance(first, StageOneConfig):
+        raise ConfigError(f"method: expected 'meanflow', got {config.method!r}")
     device = resolve_device(config.device)
     data = _data(config, system)
     with one_thread():
-        rows = [*_stage_1(data, config, device, compiled=compiled)]
+        rows = [*_stage_1(data, first, device, compiled=compiled)]
         # Trained, since what the corrector has to do decides how warm couplings are.
-        velocity = stage_1.train(data, config.stage_1, seed=0, device=config.device)
+        velocity = stage_1.train(data, first, seed=0, device=config.device)
         rows += _stage_2(velocity, data, config, device, rival_steps)
     return record(rows, ["torch", "pot", "torchcfm"])
 
@@ -62,17 +71,18 @@ def _data(config: Config, system: System) -> TrainingData:
 
 
 def _stage_1(
-    data: TrainingData, config: Config, device: torch.device, *, compiled: bool
+    data: TrainingData, config: StageOneConfig, device: torch.device, *, compiled: bool
 ) -> Iterator[dict[str, Any]]:
     """Milliseconds per step, ours and eager in turns."""
+    recipe = stage_1.recipe(config)
     steps: dict[str, Callable[[], object]] = {}
     first: dict[str, float] = {}
     for name, options in (("engine", {}), ("engine, compiled", {"compiled": True})):
         if options and not compiled:
             continue
-        training = stage_1._Training(data, config.stage_1, 0, device, **options)  # noqa: SLF001
+        training = PairedTraining(recipe, data, config, 0, device, **options)
         steps[name] = training.advance
-    eager = EagerMeanFlow(data, config.stage_1, device)
+    eager = EagerMeanFlow(data, config, device)
     steps["eager, torch.func.jvp"] = eager.step
     count = 200 if device.type == "cuda" else 10
     for name, step in steps.items():
@@ -86,7 +96,7 @@ def _stage_1(
         yield {
             "case": "stage I step",
             "method": name,
-            "batch": config.stage_1.batch,
+            "batch": config.batch,
             "milliseconds": 1e3 * median(found),
             "spread_milliseconds": 1e3 * (max(found) - min(found)),
             "times_eager": slowest / median(found),

@@ -33,7 +33,7 @@ class _Continuing:
 
 @dataclass(frozen=True)
 class Train(_Continuing):
-    """Train both stages of a run on its clouds; what is trained already is left alone.
+    """Train all stages of a run on its clouds; what is trained already is left alone.
 
     Example: twostep train runs/mine
     """
@@ -60,6 +60,7 @@ class Sample:
         n: number of particles.
         seed: of the source particles.
         stage: 1 for stage I alone, 2 for both.
+        evaluations: evaluations of the network of stage I.
         device: where the networks are evaluated.
     """
 
@@ -68,7 +69,8 @@ class Sample:
     out: Path
     n: int = 15_000
     seed: int = 0
-    stage: Literal[1, 2] = 2
+    stage: Annotated[Literal[1, 2] | None, option("the last that there is")] = None
+    evaluations: Annotated[int | None, option("those of the method", "INT")] = None
     device: str = "cpu"
 
     def run(self) -> None:
@@ -82,7 +84,13 @@ class Sample:
         system = experiment.system(run.config.simulation.physics)
         model = load(run.path, system=system, device=self.device)
         source = system.prior(self.n, self.seed)
-        target = model.transport(source, self.parameter, stage=self.stage)
+        target = model.transport(
+            source,
+            self.parameter,
+            stage=self.stage,
+            evaluations=self.evaluations,
+            seed=self.seed,
+        )
         write_points(self.out, source, target, self.parameter)
         print(self.out)
 

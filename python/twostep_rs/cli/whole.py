@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -35,6 +35,9 @@ class _Beginning:
         name: the experiment, for example ks3d-laminar.
         preset: how much work and which method. quick: less training, for two CPU cores; full: the
             defaults; paper: the printed method.
+        method: how stage I is trained: meanflow, which with stage II is also called two-step, or
+            another method. Network and budget are those of the preset.
+        stages: 2 where Deep Particle follows stage I, 1 where it does not.
         physics: constants and time step of the simulator.
         device: where networks are trained: cpu, cuda, cuda:1 ...
         seed: fixes all randomness.
@@ -46,11 +49,13 @@ class _Beginning:
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EXPERIMENT")]
     preset: Preset = "full"
+    method: Annotated[str | None, option("meanflow", "NAME")] = None
+    stages: Annotated[Literal[1, 2] | None, option("2; 1 for methods of many evaluations")] = None
     physics: Annotated[Physics | None, option("that of the preset")] = None
     device: Annotated[str | None, option("cpu", "DEVICE")] = None
     seed: Annotated[int | None, option("0", "INT")] = None
     threads: Annotated[int | None, option("all cores", "INT")] = None
-    out: Annotated[Path | None, option("runs/EXPERIMENT-PRESET-sSEED", "DIRECTORY")] = None
+    out: Annotated[Path | None, option("runs/EXPERIMENT-[METHOD-]PRESET-sSEED", "DIRECTORY")] = None
     config: Annotated[Path | None, option("none", "FILE")] = None
     overrides: Annotated[
         tuple[tuple[str, ...], ...],
@@ -61,15 +66,18 @@ class _Beginning:
     def _begin(self, only: tuple[Step, ...]) -> tuple[RunDirectory, Experiment]:
         experiment = experiments.get(self.name)
         config = self._configuration(experiment)
-        name = f"{config.experiment}-{config.preset}-s{config.seed}"
+        method = "" if config.method == "meanflow" else f"{config.method}-"
+        name = f"{config.experiment}-{method}{config.preset}-s{config.seed}"
         out = Path("runs") / name if self.out is None else self.out
         return pipeline.run(experiment, config, out, progress=choose(), only=only), experiment
 
     def _configuration(self, experiment: Experiment) -> Config:
         config = experiment.config(self.preset)
+        if self.method is not None:
+            config = config.for_method(self.method)
         if self.config is not None:
             config = config_file.loads(_read(self.config), str(self.config), config)
-        for name in ("device", "seed", "threads"):
+        for name in ("stages", "device", "seed", "threads"):
             if (value := getattr(self, name)) is not None:
                 config = dataclasses.replace(config, **{name: value})
         if self.physics is not None:
@@ -83,7 +91,7 @@ class _Beginning:
 
 @dataclass(frozen=True)
 class Run(_Beginning):
-    """Run a whole experiment: simulate, train both stages, evaluate, plot, report.
+    """Run a whole experiment: simulate, train all stages, evaluate, plot, report.
 
     A run that was stopped or killed goes on with the same command line.
 

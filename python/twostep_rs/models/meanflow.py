@@ -16,6 +16,7 @@ from twostep_rs.models.features import (
     TimeFeatures,
     position_features,
 )
+from twostep_rs.models.generator import Generator
 from twostep_rs.models.head import OutputLayer
 
 _SMALL_GAIN = 0.1
@@ -55,7 +56,7 @@ class Trunk(NamedTuple):
         return Trunk([o.detach()[rows] for o in self.outputs], self.features.detach()[rows])
 
 
-class AverageVelocity(nn.Module):
+class AverageVelocity(Generator):
     r"""MeanFlow's network :math:`u_\theta(z, t, h, \sigma)`, the mean velocity over [t - h, t].
 
     An MLP with SELU and skip connections on standardised positions (on a torus: waves of them),
@@ -157,6 +158,28 @@ class AverageVelocity(nn.Module):
             dfeatures = dfeatures + doutputs if index > 0 else doutputs
         return self._outputs(self.head.tangent(dfeatures, condition.relative))
 
+    @torch.no_grad()
+    def transport(
+        self,
+        source: Tensor,
+        parameter: Tensor,
+        *,
+        evaluations: int | None = None,
+        random: torch.Generator | None = None,
+    ) -> Tensor:
+        r"""Carry source particles to the target; arguments as for :class:`Generator`.
+
+        One evaluation takes :math:`s - u_\theta(s, 1, 1)`; k evaluations take k steps of length
+        1/k, :math:`z \leftarrow z - u_\theta(z, t, 1/k) / k`.
+        """
+        del random  # the path is a function of the source
+        steps = self.evaluations if evaluations is None else evaluations
+        z = source
+        h = z.new_full((z.shape[0], 1), 1.0 / steps)
+        for k in range(steps, 0, -1):
+            z = z - self(z, k * h, h, parameter) / steps
+        return z
+
     def _outputs(self, outputs: Tensor) -> Tensor:
         return outputs * self.positions.scale
 
@@ -165,25 +188,3 @@ def _times_selu_slope(tangent: Tensor, selu: Tensor) -> Tensor:
     """``tangent`` times the derivative of selu where that has the value ``selu``."""
     found: Tensor = torch.ops.aten.elu_backward(tangent, _SELU_ALPHA, _SELU_SCALE, 1.0, True, selu)
     return found
-
-
-@torch.no_grad()
-def generate(
-    net: AverageVelocity, source: Tensor, parameter: Tensor, *, evaluations: int = 1
-) -> Tensor:
-    r"""Carry source particles to the target.
-
-    One evaluation takes :math:`s - u_\theta(s, 1, 1)`; k evaluations take k steps of length 1/k,
-    :math:`z \leftarrow z - u_\theta(z, t, 1/k) / k`.
-
-    Args:
-        net: the average velocity.
-        source: (n, d).
-        parameter: (n, 1).
-        evaluations: number of steps.
-    """
-    z = source
-    h = z.new_full((z.shape[0], 1), 1.0 / evaluations)
-    for k in range(evaluations, 0, -1):
-        z = z - net(z, k * h, h, parameter) / evaluations
-    return z

@@ -61,7 +61,7 @@ def loads(text: str, name: str = "config.toml", base: Config | None = None) -> C
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{name}: expected TOML, got a file with: {error}") from error
     try:
-        return _build(Config() if base is None else base, document)
+        return _changed(Config() if base is None else base, document)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
 
@@ -82,8 +82,17 @@ def override(config: Config, assignments: Iterable[str]) -> Config:
         for section in sections:
             place = place.setdefault(section, {})
         place[last] = _Text(text.strip())
-        config = _build(config, document)
+        config = _changed(config, document)
     return config
+
+
+def _changed(config: Config, document: Mapping[str, Any]) -> Config:
+    """A configuration with what ``document`` gives; its method decides what stage I can have."""
+    method = document.get("method", config.method)
+    if isinstance(method, str):
+        config = config.for_method(method.strip("\"'") if isinstance(method, _Text) else method)
+        document = {**document, "method": config.method}
+    return _build(config, document, known=[key for key, _ in flat(config)])
 
 
 def differences(one: Config, other: Config) -> list[str]:
@@ -92,7 +101,8 @@ def differences(one: Config, other: Config) -> list[str]:
     return [
         f"{key} is {_value(first[key])}, not {_value(second[key])}"
         for key in first
-        if first[key] != second[key]
+        # Where methods differ, what belongs to one of them does not matter.
+        if key in second and first[key] != second[key]
     ]
 
 
@@ -152,25 +162,27 @@ def _value(value: object) -> str:
 
 def _comments(section: type) -> dict[str, str]:
     """First sentence of every attribute in the docstring of a configuration's dataclass."""
-    text = inspect.getdoc(section) or ""
-    _, _, attributes = text.partition("Attributes:\n")
-    found = re.findall(r"^    (\w+): ((?:.|\n(?=     ))*)", attributes, re.MULTILINE)
+    found = []
+    for documented in section.__mro__[-2::-1]:  # what is inherited is described where it is from
+        text = inspect.getdoc(documented) or ""
+        _, _, attributes = text.partition("Attributes:\n")
+        found += re.findall(r"^    (\w+): ((?:.|\n(?=     ))*)", attributes, re.MULTILINE)
     return {name: re.split(r"\.\s|\.$", " ".join(body.split()))[0] for name, body in found}
 
 
-def _build(default: T, document: Mapping[str, Any], prefix: str = "") -> T:
-    """Replace in ``default`` what ``document`` gives."""
+def _build(default: T, document: Mapping[str, Any], known: list[str], prefix: str = "") -> T:
+    """Replace in ``default`` what ``document`` gives; ``known`` are all dotted keys."""
     hints = get_type_hints(type(default))
     values: dict[str, Any] = {}
     for key, value in document.items():
         name = prefix + key
         if key not in hints:
-            raise ConfigError(_unknown(name))
+            raise ConfigError(_unknown(name, known))
         current = getattr(default, key)
         if dataclasses.is_dataclass(current):
             if not isinstance(value, dict):
                 raise ConfigError(f"{name}: expected a section, got {value!r}")
-            values[key] = _build(current, value, f"{name}.")
+            values[key] = _build(current, value, known, f"{name}.")
         else:
             values[key] = _convert(name, value, hints[key])
     try:
@@ -179,11 +191,12 @@ def _build(default: T, document: Mapping[str, Any], prefix: str = "") -> T:
         raise ConfigError(f"{prefix}{error}" if prefix else str(error)) from error
 
 
-def _unknown(name: str) -> str:
-    known = [key for key, _ in flat(Config())]
-    near = difflib.get_close_matches(name, known, n=1)
-    if not near:  # perhaps only the section is missing or wrong
-        last = name.rpartition(".")[2]
+def _unknown(name: str, known: list[str]) -> str:
+    last = name.rpartition(".")[2]
+    # Perhaps only the section is missing or wrong.
+    near = [key for key in known if key.rpartition(".")[2] == last]
+    near = near or difflib.get_close_matches(name, known, n=1)
+    if not near:
         ends = {key.rpartition(".")[2] for key in known}
         closest = difflib.get_close_matches(last, ends, n=1)
         near = [key for key in known if closest and key.rpartition(".")[2] == closest[0]]
@@ -200,7 +213,8 @@ def _convert(name: str, value: Any, kind: Any) -> Any:
             return None
         return _convert(name, value, inner)
     if isinstance(value, _Text):
-        value = _parse(value, sequence=origin is tuple, string=kind is str or origin is Literal)
+        words = kind is str or (origin is Literal and all(isinstance(a, str) for a in arguments))
+        value = _parse(value, sequence=origin is tuple, string=words)
     if origin is tuple:
         if not isinstance(value, list):
             raise ConfigError(f"{name}: expected a list, got {value!r}")

@@ -155,12 +155,13 @@ def projections(clouds: Mapping[int, Points], title: str) -> Figure:
 
 
 def losses(metrics: Sequence[Mapping[str, Any]]) -> Figure:
-    """Training loss of both stages against the step: every logged row, and a running mean."""
+    """Training loss of every stage against the step: every logged row, and a running mean."""
+    trained = {row["stage"] for row in metrics} or {1}
     with rc_context(STYLE):
         figure = Figure(figsize=(8.0, 2.8), layout="constrained")
-        for axes, (stage, (label, color, _)) in zip(
-            figure.subplots(1, len(STAGES)), STAGES.items(), strict=True
-        ):
+        panels = figure.subplots(1, len(trained), squeeze=False)[0]
+        for axes, stage in zip(panels, sorted(trained), strict=True):
+            label, color, _ = STAGES[stage]
             logged = [
                 (row["step"], row["loss"])
                 for row in metrics

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from twostep_rs.methods import registry
 from twostep_rs.runs import config_file, table
 
 if TYPE_CHECKING:
@@ -104,9 +105,10 @@ def render(
         printed: published W2 squared by stage and parameter; may be empty.
         tables: further ones.
     """
+    method = registry.get(config.method)
     subtitle = (
-        f"{config.experiment}, preset {config.preset}, physics {config.simulation.physics}, "
-        f"seed {config.seed}, {config.device}"
+        f"{config.experiment}, {method.title}, preset {config.preset}, physics "
+        f"{config.simulation.physics}, seed {config.seed}, {config.device}"
     )
     parts = [
         f"<h1>{escape(title)}</h1>",

@@ -77,7 +77,7 @@ def run(
     progress = Silent() if progress is None else progress
     _require_packages(only, experiment)
     require_device(config.device)
-    if "stage_2" in only:
+    if "stage_2" in only and config.stages == 2:
         config.stage_2.check_fits(config.simulation.particles)
     if ranks.follow(experiment):
         return RunDirectory.open(out)

@@ -11,40 +11,39 @@ from torch import Tensor, nn
 
 from twostep_rs.errors import InputError, RunDirectoryError
 from twostep_rs.models.features import in_chart, wrapped
-from twostep_rs.models.meanflow import generate
 
 if TYPE_CHECKING:
     import os
 
     from twostep_rs.models.corrector import Corrector
-    from twostep_rs.models.meanflow import AverageVelocity
+    from twostep_rs.models.generator import Generator
 
 
-class Generator(nn.Module):
+class Exported(nn.Module):
     """Both stages, or the first, as one module.
 
     Args:
-        velocity: stage I.
+        generator: stage I.
         corrector: stage II, or None for stage I alone.
         inputs: where the correction is evaluated.
     """
 
     def __init__(
         self,
-        velocity: AverageVelocity,
+        generator: Generator,
         corrector: Corrector | None,
         inputs: Literal["position", "source"],
     ) -> None:
         super().__init__()
-        self.velocity = velocity
+        self.generator = generator
         self.corrector = corrector
         self.at_source = inputs == "source"
 
     def forward(self, source: Tensor, parameter: Tensor) -> Tensor:
         """Particles, (n, d), of source particles (n, d) at parameters (n, 1)."""
-        scaling = self.velocity.scaling
+        scaling = self.generator.scaling
         source = in_chart(source, scaling)
-        x = generate(self.velocity, source, parameter)
+        x = self.generator.transport(source, parameter)
         if self.corrector is not None:
             x = self.corrector(x, source if self.at_source else x, parameter)
         return wrapped(x, None if scaling.period is None else x.new_tensor(scaling.period))
@@ -52,8 +51,8 @@ class Generator(nn.Module):
 
 def write(
     path: str | os.PathLike[str],
-    velocity: AverageVelocity,
-    corrector: Corrector,
+    generator: Generator,
+    corrector: Corrector | None,
     inputs: Literal["position", "source"],
     *,
     stage: Literal[1, 2],
@@ -69,10 +68,10 @@ def write(
         raise InputError(f"stage: expected 1 or 2, got {stage!r}")
     if file.suffix not in (".pt2", ".onnx"):
         raise InputError(f"path: expected a name that ends in .pt2 or .onnx, got {file.name!r}")
-    device = next(velocity.parameters()).device
-    module = Generator(velocity, corrector if stage == 2 else None, inputs).eval()
-    low, _ = velocity.scaling.parameters
-    rows = torch.zeros(3, velocity.scaling.dim, device=device)
+    device = next(generator.parameters()).device
+    module = Exported(generator, corrector if stage == 2 else None, inputs).eval()
+    low, _ = generator.scaling.parameters
+    rows = torch.zeros(3, generator.scaling.dim, device=device)
     example = rows, torch.full((3, 1), low, device=device)
     n = torch.export.Dim("n")
     dynamic = {"source": {0: n}, "parameter": {0: n}}
@@ -89,7 +88,7 @@ def write(
 
 def _write_onnx(
     file: Path,
-    module: Generator,
+    module: Exported,
     example: tuple[Tensor, Tensor],
     dynamic: dict[str, dict[int, torch.export.Dim]],
 ) -> None:

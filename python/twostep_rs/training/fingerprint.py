@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-    from twostep_rs.config import StageOneConfig, StageTwoConfig
+    from twostep_rs.config import MethodConfig, StageTwoConfig
     from twostep_rs.training.data import TrainingData
 
 
 def fingerprint(
-    data: TrainingData, config: StageOneConfig | StageTwoConfig, seed: int, *more: str
+    data: TrainingData, config: MethodConfig | StageTwoConfig, seed: int, *more: str
 ) -> str:
     """A hash of data, configuration, seed and what else the training depends on."""
     content = json.dumps([data.fingerprint(), asdict(config), seed, *more], sort_keys=True)

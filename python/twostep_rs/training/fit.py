@@ -1,4 +1,4 @@
-"""Both stages by one call."""
+"""All stages by one call."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from twostep_rs import config as configuration
 from twostep_rs._scalars import as_real
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import DtypeError, InputError
+from twostep_rs.methods import registry
 from twostep_rs.systems import Cloud, Domain, System
 from twostep_rs.threads import num_threads
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training import stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.model import TwoStepModel
@@ -31,7 +32,7 @@ def fit(
     progress: Progress | None = None,
     log: Log | None = None,
 ) -> TwoStepModel:
-    """Simulate, and train both stages.
+    """Simulate, and train stage I and, unless ``config.stages`` is 1, stage II.
 
     In a process group (``torch.distributed``) all ranks call this alike: they share the work and
     get the same model.
@@ -69,7 +70,8 @@ def _fit(
     progress: Progress | None,
     log: Log | None,
 ) -> TwoStepModel:
-    if not isinstance(system, Mapping):
+    refined = config.stages == 2
+    if refined and not isinstance(system, Mapping):
         config.stage_2.check_fits(config.simulation.particles)
     clouds = _clouds(system, parameters, config)
     known = None if isinstance(system, Mapping) else system
@@ -77,7 +79,8 @@ def _fit(
         raise InputError("period: expected none beside a system, which has its own")
     domain = Domain(None if period is None else tuple(period)) if known is None else known.domain
     data = TrainingData.from_clouds(clouds, domain.period, config.simulation.torus)
-    config.stage_2.check_fits(data.particles)
+    if refined:
+        config.stage_2.check_fits(data.particles)
     config = replace(
         config,
         experiment="",
@@ -88,30 +91,34 @@ def _fit(
             particles=data.particles,
         ),
     )
-    steps = config.stage_1.steps + config.stage_2.steps
-    velocity = stage_1.train(
+    prior = None if known is None else known.prior
+    steps = config.stage_1.steps + refined * config.stage_2.steps
+    generator = registry.get(config.method).implementation.train(
         data,
         config.stage_1,
         seed=config.seed,
+        prior=prior,
         device=config.device,
         progress=progress and (lambda step, _: progress(step, steps)),
         log=log,
         threads=config.threads,
         compiled=config.compile,
     )
+    if not refined:
+        return TwoStepModel(generator, None, known, config)
     corrector = stage_2.train(
-        velocity,
+        generator,
         data,
         config.stage_2,
         seed=config.seed,
         device=config.device,
-        prior=None if known is None else known.prior,
+        prior=prior,
         progress=progress and (lambda step, _: progress(config.stage_1.steps + step, steps)),
         log=log,
         threads=config.threads,
         compiled=config.compile,
     )
-    return TwoStepModel(velocity, corrector, known, config)
+    return TwoStepModel(generator, corrector, known, config)
 
 
 def _clouds(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
 from twostep_rs.training import distributed
@@ -20,6 +20,27 @@ _LOG_LINES = 100
 
 # A loss so many times the smallest that was logged is that of a training that has diverged.
 _DIVERGED = 1e9
+
+
+class Options(TypedDict, total=False):
+    """Where and how to train; none of it changes what is trained, but for the device's rounding.
+
+    Attributes:
+        device: where to train; the CPU by default.
+        checkpoint: where to save the state and to go on from.
+        progress: called as ``progress(step, steps)`` after every step.
+        log: called with a row of metrics about a hundred times.
+        threads: threads of networks and couplings; the package default if not given. The result
+            is the same for any number.
+        compiled: whether torch.compile compiles the steps, which takes some seconds first.
+    """
+
+    device: str
+    checkpoint: CheckpointFile | None
+    progress: Progress | None
+    log: Log | None
+    threads: int | None
+    compiled: bool
 
 
 class Trainable(Protocol):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from twostep_rs.config import StageOneConfig, StageTwoConfig
+    from twostep_rs.config import MethodConfig, StageTwoConfig
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -98,7 +98,7 @@ class Optimizer(Generic[Net]):
 
 def initialised(
     build: Callable[[], Net],
-    config: StageOneConfig | StageTwoConfig,
+    config: MethodConfig | StageTwoConfig,
     *,
     seed: int,
     device: torch.device,

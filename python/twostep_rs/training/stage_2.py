@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from twostep_rs.errors import InputError
 from twostep_rs.losses.deep_particle import (
     DeepParticleBatch,
     DeepParticleLoss,
@@ -17,7 +17,6 @@ from twostep_rs.losses.deep_particle import (
 )
 from twostep_rs.models.corrector import Corrector
 from twostep_rs.models.features import nearest_image
-from twostep_rs.models.meanflow import generate
 from twostep_rs.training import loop
 from twostep_rs.training.batches import Batches
 from twostep_rs.training.couplings import Coupled, Couplings, Pair
@@ -33,7 +32,7 @@ from twostep_rs.training.workers import one_thread
 if TYPE_CHECKING:
     from twostep_rs.config import StageTwoConfig
     from twostep_rs.models.features import Scaling
-    from twostep_rs.models.meanflow import AverageVelocity
+    from twostep_rs.models.generator import Generator
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.checkpoint import CheckpointFile
     from twostep_rs.training.data import TrainingData
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    stage_1: AverageVelocity,
+    stage_1: Generator,
     data: TrainingData,
     config: StageTwoConfig,
     *,
@@ -62,7 +61,7 @@ def train(
     the order of batches.
 
     Args:
-        stage_1: the trained average velocity.
+        stage_1: the trained generator.
         data: clouds of every training parameter.
         config: network and schedule.
         seed: fixes weights and batches.
@@ -80,7 +79,7 @@ def train(
         The network with averaged weights, on ``device``.
 
     Raises:
-        InputError: a batch is larger than the clouds.
+        InputError: a batch is larger than the clouds, or the paths of stage I are random.
         DeviceError: the device is not there.
         FileFormatError: the checkpoint is broken or of another training.
         ConvergenceError: the loss is not finite any more.
@@ -109,7 +108,7 @@ def build(scaling: Scaling, config: StageTwoConfig) -> Corrector:
 class _Training(Engine[Corrector]):
     def __init__(
         self,
-        stage_1: AverageVelocity,
+        stage_1: Generator,
         data: TrainingData,
         config: StageTwoConfig,
         seed: int,
@@ -120,6 +119,9 @@ class _Training(Engine[Corrector]):
         compiled: bool = False,
     ) -> None:
         config.check_fits(data.particles)
+        if stage_1.random_paths:
+            # A batch would have other outputs of stage I each time that it is carried.
+            raise InputError("stage_1: expected paths that their source fixes, got random ones")
         self.fingerprint = fingerprint(data, config, seed, weights_hash(stage_1))
         self._config = config
         self._stage_1 = copy.deepcopy(stage_1).to(device)
@@ -232,7 +234,7 @@ class _Training(Engine[Corrector]):
 
     def _through_stage_1(self, source: Tensor) -> Positions:
         source = source.flatten(0, 1)
-        x = self.evaluate(functools.partial(generate, self._stage_1), source, self._parameter)
+        x = self.evaluate(self._stage_1.transport, source, self._parameter)
         return Positions(x, source if self._config.inputs == "source" else x)
 
     def _moved(self, positions: Positions) -> Tensor:

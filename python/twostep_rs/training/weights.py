@@ -14,9 +14,10 @@ from safetensors.torch import save_file
 
 from twostep_rs import config as configuration
 from twostep_rs.errors import FileFormatError, RunDirectoryError
+from twostep_rs.methods import registry
 from twostep_rs.models.features import Scaling
 from twostep_rs.systems.description import describe, restore
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training import stage_2
 
 if TYPE_CHECKING:
     import os
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from twostep_rs.config import Config
     from twostep_rs.models.corrector import Corrector
-    from twostep_rs.models.meanflow import AverageVelocity
+    from twostep_rs.models.generator import Generator
     from twostep_rs.systems import System
 
 NAME = "weights.safetensors"
@@ -34,7 +35,6 @@ _FORMAT = "twostep weights 2"
 _KEY = "twostep"
 _SECTIONS = {
     "simulation": configuration.SimulationConfig,
-    "stage_1": configuration.StageOneConfig,
     "stage_2": configuration.StageTwoConfig,
     "evaluation": configuration.EvaluationConfig,
     "convergence": configuration.ConvergenceConfig,
@@ -44,33 +44,34 @@ _SECTIONS = {
 class Content(NamedTuple):
     """What a file of weights holds."""
 
-    velocity: AverageVelocity
-    corrector: Corrector
+    generator: Generator
+    corrector: Corrector | None
     system: System | None
     config: Config
 
 
 def write(
     directory: str | os.PathLike[str],
-    velocity: AverageVelocity,
-    corrector: Corrector,
+    generator: Generator,
+    corrector: Corrector | None,
     system: System | None,
     config: Config,
 ) -> None:
-    """Write both networks to ``directory``, which is made if it is not there.
+    """Write the networks to ``directory``, which is made if it is not there.
 
     Raises:
         RunDirectoryError: the file cannot be written.
     """
     tensors = {
         f"{prefix}.{name}": tensor.cpu().contiguous()
-        for prefix, net in (("stage_1", velocity), ("stage_2", corrector))
+        for prefix, net in (("stage_1", generator), ("stage_2", corrector))
+        if net is not None
         for name, tensor in net.state_dict().items()
     }
     fields = {
         "format": _FORMAT,
         "config": asdict(config),
-        "scaling": asdict(velocity.scaling),
+        "scaling": asdict(generator.scaling),
         "system": None if system is None else describe(system),
     }
     # One key: safetensors writes several in an order that changes from run to run.
@@ -112,12 +113,13 @@ def read(path: str | os.PathLike[str]) -> Content:
     scaling = _field(file, fields, "scaling", _scaling)
     config = _field(file, fields, "config", _config)
     with torch.random.fork_rng(devices=[]):
-        velocity = stage_1.build(scaling, config.stage_1)
-        corrector = stage_2.build(scaling, config.stage_2)
-    _fill(file, "stage_1", velocity, tensors)
-    _fill(file, "stage_2", corrector, tensors)
+        generator = registry.get(config.method).implementation.build(scaling, config.stage_1)
+        corrector = stage_2.build(scaling, config.stage_2) if config.stages == 2 else None
+    _fill(file, "stage_1", generator, tensors)
+    if corrector is not None:
+        _fill(file, "stage_2", corrector.eval(), tensors)
     system = _field(file, fields, "system", restore)
-    return Content(velocity.eval(), corrector.eval(), system, config)
+    return Content(generator.eval(), corrector, system, config)
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -151,9 +153,11 @@ def _scaling(fields: dict[str, Any]) -> Scaling:
 
 
 def _config(fields: dict[str, Any]) -> Config:
-    sections = {
+    # Files that were written when MeanFlow was the only method do not name it.
+    method = registry.get(fields.get("method", "meanflow"))
+    sections: dict[str, Any] = {
         name: section(**{key: _tuples(value) for key, value in fields.pop(name).items()})
-        for name, section in _SECTIONS.items()
+        for name, section in {**_SECTIONS, "stage_1": method.config}.items()
     }
     return configuration.Config(**fields, **sections)
 

@@ -50,7 +50,7 @@ def converge(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
         model = load(run.path, system=system, device=config.device)
         results = convergence.study(
             system,
-            {"stage I": _start(model, system, 1), "stage II": _start(model, system, 2)},
+            _starts(model, system),
             config.convergence,
             training_parameters=config.simulation.parameters,
             seed=config.seed,
@@ -60,9 +60,16 @@ def converge(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
     run.finish("converge", time.perf_counter() - start)
 
 
+def _starts(model: TwoStepModel, system: KPP) -> dict[str, Start]:
+    starts = {"stage I": _start(model, system, 1)}
+    return starts if model.corrector is None else starts | {"stage II": _start(model, system, 2)}
+
+
 def _start(model: TwoStepModel, system: KPP, stage: Literal[1, 2]) -> Start:
     def draw(kappa: float, n: int, seed: int) -> NDArray[np.float64]:
-        points: NDArray[np.float64] = model.transport(system.prior(n, seed), kappa, stage=stage)
+        points: NDArray[np.float64] = model.transport(
+            system.prior(n, seed), kappa, stage=stage, seed=seed
+        )
         return points
 
     return draw

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from twostep_rs.runs import evaluation
 from twostep_rs.runs.clouds import write_gallery
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Future
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
+    from twostep_rs.training.model import TwoStepModel
 
 _TIMED = ("simulate", "stage_1", "stage_2", "couplings")
 
@@ -32,7 +36,7 @@ def evaluate(
     progress: Progress,
     yardstick: Future[evaluation.Yardstick] | None = None,
 ) -> None:
-    """Measure both stages of the weights, as :func:`twostep_rs.load` gives them.
+    """Measure all stages of the weights, as :func:`twostep_rs.load` gives them.
 
     Args:
         run: whose weights.
@@ -56,11 +60,12 @@ def evaluate(
     with num_threads(config.threads), progress.task("evaluate") as advance:
         model = load(run.path, system=system, device=config.device)
         found = evaluation.evaluate(
-            {stage: functools.partial(model.transport, stage=stage) for stage in (1, 2)},
+            _samplers(model),
             references,
             config.evaluation,
             training_parameters=config.simulation.parameters,
             seed=config.seed,
+            method="two-step" if config.method == "meanflow" else config.method,
             progress=advance,
             yardstick=None if yardstick is None else yardstick.result(),
         )
@@ -73,6 +78,22 @@ def evaluate(
         {step: done.get(step, 0.0) for step in _TIMED} | {"evaluate": seconds},
     )
     run.finish("evaluate", seconds)
+
+
+def _samplers(model: TwoStepModel) -> dict[int, evaluation.Sampler]:
+    def sampler(stage: Literal[1, 2]) -> evaluation.Sampler:
+        def carry(source: NDArray[np.float64], parameter: float) -> NDArray[np.float64]:
+            # Where paths are random, every source has paths of its own.
+            seed = zlib.crc32(source.tobytes())
+            carried: NDArray[np.float64] = model.transport(
+                source, parameter, stage=stage, seed=seed
+            )
+            return carried
+
+        return carry
+
+    stages: tuple[Literal[1, 2], ...] = (1,) if model.corrector is None else (1, 2)
+    return {stage: sampler(stage) for stage in stages}
 
 
 @contextlib.contextmanager

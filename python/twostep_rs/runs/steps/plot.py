@@ -12,6 +12,8 @@ from twostep_rs.runs.files import write_atomically
 from twostep_rs.runs.metrics import read_metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.figure import Figure
 
     from twostep_rs.experiments import Experiment
@@ -35,12 +37,11 @@ def plot(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
     gallery = read_gallery(run.evaluation_clouds)
     shown = shown_parameters(run)
     with progress.task("plot") as advance:
-        printed = experiment.printed if simulation.physics == "paper" else None
         curve = figures.w2_curve(
             rows,
             simulation.parameters,
             experiment.axis_label,
-            printed,
+            printed_of(run, experiment),
             dyadic=experiment.dyadic,
         )
         _save(run, "w2", curve)
@@ -60,8 +61,17 @@ def published_of(run: RunDirectory, experiment: Experiment) -> dict[str, Target]
     """The published figures for which this run has the numbers."""
     from twostep_rs.runs import published
 
-    targets = published.of_experiment(experiment.name)
-    return targets if run.config.convergence.parameters else {}
+    config = run.config
+    shown = config.convergence.parameters and config.method == "meanflow" and config.stages == 2
+    return published.of_experiment(experiment.name) if shown else {}
+
+
+def printed_of(run: RunDirectory, experiment: Experiment) -> Mapping[int, Mapping[float, float]]:
+    """The published numbers that this run is to be held against: of its method and physics."""
+    config = run.config
+    if config.simulation.physics != "paper" or config.method != "meanflow":
+        return {}
+    return {k: values for k, values in experiment.printed.items() if k <= config.stages}
 
 
 def shown_parameters(run: RunDirectory) -> list[float]:

@@ -10,7 +10,7 @@ from twostep_rs.runs import convergence_file, page
 from twostep_rs.runs.convergence_file import read_convergence
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.files import write_atomically
-from twostep_rs.runs.steps.plot import projection, published_of, shown_parameters
+from twostep_rs.runs.steps.plot import printed_of, projection, published_of, shown_parameters
 
 if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
@@ -35,7 +35,7 @@ def report(run: RunDirectory, experiment: Experiment, progress: Progress) -> Non
             pictures=_pictures(run, experiment),
             seconds=seconds,
             environment=run.status().environment,
-            printed=experiment.printed if run.config.simulation.physics == "paper" else {},
+            printed=printed_of(run, experiment),
             tables=_tables(run),
         )
         write_atomically(run.report, html.encode())
@@ -49,8 +49,8 @@ def _pictures(run: RunDirectory, experiment: Experiment) -> list[page.Picture]:
     }
     for parameter in shown_parameters(run):
         captions[projection(parameter)] = (
-            f"Projected densities at {experiment.axis} = {parameter:g}: a fresh reference, stage I "
-            "and stage II, on common limits and colours."
+            f"Projected densities at {experiment.axis} = {parameter:g}: a fresh reference and "
+            "every stage, on common limits and colours."
         )
     for name, target in published_of(run, experiment).items():
         captions[name] = f"{name.capitalize().replace('-', ' ')}. {target.text(run.config)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from twostep_rs.methods import registry
 from twostep_rs.runs.metrics import MetricsLog, read_metrics
 from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.runs.steps.simulate import read_clouds
@@ -11,7 +12,7 @@ from twostep_rs.threads import num_threads
 
 if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
-    from twostep_rs.models.meanflow import AverageVelocity
+    from twostep_rs.models.generator import Generator
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
     from twostep_rs.systems import System
@@ -47,7 +48,7 @@ def train_stage_1(run: RunDirectory, experiment: Experiment, progress: Progress)
 
 
 def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
-    """Train stage II on the outputs of stage I, and write the weights of both.
+    """Train stage II on the outputs of stage I, where there is one, and write all weights.
 
     Raises:
         DeviceError: the device is not there.
@@ -60,18 +61,18 @@ def train_stage_2(run: RunDirectory, experiment: Experiment, progress: Progress)
     run.finish("stage_2", spent["seconds"], couplings=spent.get("seconds_couplings", 0.0))
 
 
-def _stage_1(run: RunDirectory, experiment: Experiment, **reports: Any) -> AverageVelocity:
+def _stage_1(run: RunDirectory, experiment: Experiment, **reports: Any) -> Generator:
     """Stage I, trained to its end."""
     require_device(run.config.device)
-    from twostep_rs.training import stage_1
     from twostep_rs.training.checkpoint import CheckpointFile
 
     config = run.config
     system = experiment.system(config.simulation.physics)
-    return stage_1.train(
+    return registry.get(config.method).implementation.train(
         _data(run, system),
         config.stage_1,
         seed=config.seed,
+        prior=system.prior,
         device=config.device,
         checkpoint=CheckpointFile(run.checkpoint(1)),
         threads=config.threads,
@@ -81,7 +82,7 @@ def _stage_1(run: RunDirectory, experiment: Experiment, **reports: Any) -> Avera
 
 
 def _stage_2(run: RunDirectory, experiment: Experiment, **reports: Any) -> TwoStepModel:
-    """Stage II of the stage I that is there."""
+    """All stages, from the stage I that is there."""
     first = _stage_1(run, experiment)
     from twostep_rs.training import stage_2
     from twostep_rs.training.checkpoint import CheckpointFile
@@ -89,6 +90,8 @@ def _stage_2(run: RunDirectory, experiment: Experiment, **reports: Any) -> TwoSt
 
     config = run.config
     system = experiment.system(config.simulation.physics)
+    if config.stages == 1:
+        return TwoStepModel(first, None, system, config)
     corrector = stage_2.train(
         first,
         _data(run, system),

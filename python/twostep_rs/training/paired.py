@@ -1,0 +1,122 @@
+"""Training of stage I on pairs of source and target particles, whatever the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from twostep_rs.models.generator import Generator
+from twostep_rs.training import loop
+from twostep_rs.training.device import resolve_device
+from twostep_rs.training.engine import Engine
+from twostep_rs.training.fingerprint import fingerprint
+from twostep_rs.training.optimizer import initialised
+from twostep_rs.training.pairs import Pairs
+from twostep_rs.training.seeds import derive, generator
+from twostep_rs.training.workers import one_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Unpack
+
+    import torch
+
+    from twostep_rs.config import PairedConfig
+    from twostep_rs.models.features import Scaling
+    from twostep_rs.training.data import TrainingData
+    from twostep_rs.training.engine import Batch
+    from twostep_rs.training.loop import Options
+
+Net = TypeVar("Net", bound=Generator)
+
+
+@dataclass(frozen=True)
+class Recipe(Generic[Net]):
+    """What is a method's own.
+
+    Attributes:
+        build: the network of a scaling, with weights from torch's global generator.
+        draw: the batch of a step; random numbers are of the generator alone.
+        loss: of the network and a batch, as for :class:`~twostep_rs.training.engine.Objective`.
+        name: keeps trainings of different methods apart; of one method also its phases.
+    """
+
+    build: Callable[[Scaling], Net]
+    draw: Callable[[Pairs, torch.Generator], Batch]
+    loss: Callable[[Net, Any], Any]
+    name: tuple[str, ...] = ()
+
+
+def train(
+    recipe: Recipe[Net],
+    data: TrainingData,
+    config: PairedConfig,
+    *,
+    seed: int,
+    **options: Unpack[Options],
+) -> Net:
+    """Train a generator; the parameters are those of every method.
+
+    Returns:
+        The network with averaged weights, on the device of training.
+
+    Raises:
+        InputError: the data do not have the pairs that are asked for.
+        DeviceError: the device is not there.
+        FileFormatError: the checkpoint is broken or of another training.
+        ConvergenceError: the loss is not finite any more.
+    """
+    place = resolve_device(options.get("device", "cpu"))
+    with one_thread():
+        training = PairedTraining(
+            recipe,
+            data,
+            config,
+            seed,
+            place,
+            threads=options.get("threads"),
+            compiled=options.get("compiled", False),
+        )
+        loop.run(
+            training,
+            config.steps,
+            checkpoint=options.get("checkpoint"),
+            progress=options.get("progress"),
+            log=options.get("log"),
+        )
+    return training.optimizer.average.eval()
+
+
+class PairedTraining(Engine[Net]):
+    """A training on pairs, to be advanced by steps."""
+
+    resumable = True
+
+    def __init__(
+        self,
+        recipe: Recipe[Net],
+        data: TrainingData,
+        config: PairedConfig,
+        seed: int,
+        device: torch.device,
+        *,
+        threads: int | None = None,
+        compiled: bool = False,
+    ) -> None:
+        self.fingerprint = fingerprint(data, config, seed, *recipe.name)
+        random = generator(seed, "stage 1", *recipe.name, device=device)
+        pairs = Pairs(data, config.coupling, device, threads)
+        optimizer = initialised(
+            lambda: recipe.build(pairs.scaling),
+            config,
+            seed=derive(seed, "stage 1 weights", *recipe.name),
+            device=device,
+        )
+        super().__init__(
+            optimizer,
+            lambda: recipe.draw(pairs, random),
+            recipe.loss,
+            random,
+            threads=threads,
+            compiled=compiled,
+        )
