@@ -50,7 +50,7 @@ def _until_stage_1(run: RunDirectory) -> dict[str, Any]:
     return {
         key: value
         for key, value in config_file.flat(run.config)
-        if key in ("experiment", "seed") or key.startswith(("simulation.", "stage_1."))
+        if key in ("experiment", "method", "seed") or key.startswith(("simulation.", "stage_1."))
     }
 
 
