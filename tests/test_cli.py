@@ -17,8 +17,8 @@ import twostep_rs as ts
 from twostep_rs.cli import main
 
 COMMANDS = [
-    "run", "simulate", "train", "sample", "evaluate", "plot", "report", "w2", "bench", "info",
-    "cite",
+    "run", "simulate", "train", "sample", "evaluate", "plot", "report", "reproduce", "w2", "bench",
+    "info", "cite",
 ]  # fmt: skip
 TINY = ["--set", "simulation.parameters=20,100", "simulation.particles=50"]
 

@@ -39,6 +39,10 @@ class RunDirectoryError(TwoStepError):
     """A run directory cannot be used: it holds another run, or cannot be written."""
 
 
+class JobError(TwoStepError, RuntimeError):
+    """Jobs of a reproduction were not done; the message names the first and its log."""
+
+
 class DeviceError(TwoStepError, RuntimeError):
     """A device was asked for that is not there, or where this work cannot go on."""
 

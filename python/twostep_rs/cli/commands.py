@@ -9,6 +9,7 @@ from tyro.conf import subcommand
 from twostep_rs.cli.about import Cite, Info
 from twostep_rs.cli.bench import Bench
 from twostep_rs.cli.points import W2
+from twostep_rs.cli.reproduce import Reproduce
 from twostep_rs.cli.steps import Evaluate, Plot, Report, Sample, Train
 from twostep_rs.cli.whole import Run, Simulate
 
@@ -20,6 +21,7 @@ COMMANDS: Any = Union[  # noqa: UP007 - what the parser takes
     Annotated[Evaluate, subcommand("evaluate")],
     Annotated[Plot, subcommand("plot")],
     Annotated[Report, subcommand("report")],
+    Annotated[Reproduce, subcommand("reproduce")],
     Annotated[W2, subcommand("w2")],
     Annotated[Bench, subcommand("bench")],
     Annotated[Info, subcommand("info")],

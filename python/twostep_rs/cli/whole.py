@@ -69,7 +69,18 @@ class _Beginning:
         method = "" if config.method == "meanflow" else f"{config.method}-"
         name = f"{config.experiment}-{method}{config.preset}-s{config.seed}"
         out = Path("runs") / name if self.out is None else self.out
-        return pipeline.run(experiment, config, out, progress=choose(), only=only), experiment
+        run = pipeline.run(
+            experiment,
+            config,
+            out,
+            progress=choose(),
+            only=only,
+            stage_1_of=self._stage_1_of(),
+        )
+        return run, experiment
+
+    def _stage_1_of(self) -> Path | None:
+        return None
 
     def _configuration(self, experiment: Experiment) -> Config:
         config = experiment.config(self.preset)
@@ -96,7 +107,15 @@ class Run(_Beginning):
     A run that was stopped or killed goes on with the same command line.
 
     Example: twostep run ks3d-laminar --preset quick --out runs/demo
+
+    Attributes:
+        stage_1_of: a run that is the same up to stage I; its clouds and stage I are taken over.
     """
+
+    stage_1_of: Annotated[Path | None, option("none", "DIRECTORY")] = None
+
+    def _stage_1_of(self) -> Path | None:
+        return self.stage_1_of
 
     def run(self) -> None:
         """Run it and print the table."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Target:
+class PublishedFigure:
     """A published figure.
 
     Attributes:
@@ -67,34 +67,34 @@ def _convergence(run: RunDirectory, _: Experiment) -> Figure:
     return kpp_figures.convergence(read_convergence(run.convergence))
 
 
-TARGETS: dict[str, Target] = {
-    "figure-10": Target(
+FIGURES: dict[str, PublishedFigure] = {
+    "figure-10": PublishedFigure(
         "kpp2d",
         "Laws on the torus inside and outside the range of training, 72 x 72 cells.",
         _laws,
     ),
-    "figure-11": Target(
+    "figure-11": PublishedFigure(
         "kpp2d",
         "W2 squared to the law, periodic histograms of 72 x 72 cells, beside the printed numbers.",
         _distances("histogram"),
     ),
-    "figure-12": Target(
+    "figure-12": PublishedFigure(
         "kpp2d",
         "Running estimates of the speed, (mu0 + r) / lambda, from cold and learned starts.",
         _convergence,
         lambda config: verdict(config.evaluation.parameters),
     ),
-    "figure-13": Target(
+    "figure-13": PublishedFigure(
         "kpp3d",
         "Coordinate planes at the smallest diffusivity, 72 x 72 cells.",
         _planes,
     ),
-    "figure-14": Target(
+    "figure-14": PublishedFigure(
         "kpp3d",
         "W2 squared on the plane (x1, x3), beside the printed numbers.",
         _distances("histogram x1 x3"),
     ),
-    "figure-15": Target(
+    "figure-15": PublishedFigure(
         "kpp3d",
         "Running estimates of the speed, (mu0 + r) / lambda, from cold and learned starts.",
         _convergence,
@@ -103,9 +103,9 @@ TARGETS: dict[str, Target] = {
 """By name; figure 15 has no published numbers."""
 
 
-def of_experiment(name: str) -> dict[str, Target]:
-    """The targets that a run of an experiment can be drawn as."""
-    return {key: target for key, target in TARGETS.items() if target.experiment == name}
+def of_experiment(name: str) -> dict[str, PublishedFigure]:
+    """The figures that a run of an experiment can be drawn as."""
+    return {key: figure for key, figure in FIGURES.items() if figure.experiment == name}
 
 
 def _gallery(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twostep_rs.runs.steps.adopt import adopt_stage_1
 from twostep_rs.runs.steps.converge import converge
 from twostep_rs.runs.steps.evaluate import evaluate, floor_ahead
 from twostep_rs.runs.steps.plot import plot
@@ -11,6 +12,7 @@ from twostep_rs.runs.steps.simulate import simulate
 from twostep_rs.runs.steps.train import follow, train_stage_1, train_stage_2
 
 __all__ = [
+    "adopt_stage_1",
     "converge",
     "evaluate",
     "floor_ahead",

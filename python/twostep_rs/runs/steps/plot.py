@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import time
 from typing import TYPE_CHECKING
 
 from twostep_rs.runs.clouds import read_gallery
 from twostep_rs.runs.evaluation_file import read_evaluation
-from twostep_rs.runs.files import write_atomically
 from twostep_rs.runs.metrics import read_metrics
+from twostep_rs.runs.pictures import write_figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from matplotlib.figure import Figure
-
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
-    from twostep_rs.runs.published import Target
+    from twostep_rs.runs.published import PublishedFigure
 
 
 def plot(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
@@ -44,20 +41,22 @@ def plot(run: RunDirectory, experiment: Experiment, progress: Progress) -> None:
             printed_of(run, experiment),
             dyadic=experiment.dyadic,
         )
-        _save(run, "w2", curve)
+        write_figure(run.figures, "w2", curve)
         for done, parameter in enumerate(shown, start=1):
             advance(done, len(shown) + 2)
             title = f"{experiment.axis} = {parameter:g}"
-            _save(run, projection(parameter), figures.projections(gallery[parameter], title))
+            write_figure(
+                run.figures, projection(parameter), figures.projections(gallery[parameter], title)
+            )
         advance(len(shown) + 1, len(shown) + 2)
-        _save(run, "losses", figures.losses(read_metrics(run.metrics)))
-        for name, target in published_of(run, experiment).items():
-            _save(run, name, target.draw(run, experiment))
+        write_figure(run.figures, "losses", figures.losses(read_metrics(run.metrics)))
+        for name, shown_as in published_of(run, experiment).items():
+            write_figure(run.figures, name, shown_as.draw(run, experiment))
         advance(len(shown) + 2, len(shown) + 2)
     run.finish("plot", time.perf_counter() - start)
 
 
-def published_of(run: RunDirectory, experiment: Experiment) -> dict[str, Target]:
+def published_of(run: RunDirectory, experiment: Experiment) -> dict[str, PublishedFigure]:
     """The published figures for which this run has the numbers."""
     from twostep_rs.runs import published
 
@@ -85,19 +84,3 @@ def shown_parameters(run: RunDirectory) -> list[float]:
 def projection(parameter: float) -> str:
     """Name of the figure with the projections at a parameter."""
     return f"projections-{parameter:g}"
-
-
-def _save(run: RunDirectory, name: str, figure: Figure) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_pdf import FigureCanvasPdf
-
-    # savefig would lay out and draw each file twice; that is most of the time of this step.
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for kind, write in (
-        ("png", FigureCanvasAgg(figure).print_png),
-        ("pdf", FigureCanvasPdf(figure).print_pdf),
-    ):
-        buffer = io.BytesIO()
-        write(buffer)
-        write_atomically(run.figures / f"{name}.{kind}", buffer.getvalue())

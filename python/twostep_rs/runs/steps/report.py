@@ -52,8 +52,8 @@ def _pictures(run: RunDirectory, experiment: Experiment) -> list[page.Picture]:
             f"Projected densities at {experiment.axis} = {parameter:g}: a fresh reference and "
             "every stage, on common limits and colours."
         )
-    for name, target in published_of(run, experiment).items():
-        captions[name] = f"{name.capitalize().replace('-', ' ')}. {target.text(run.config)}"
+    for name, figure in published_of(run, experiment).items():
+        captions[name] = f"{name.capitalize().replace('-', ' ')}. {figure.text(run.config)}"
     captions["losses"] = "Training losses, every logged row and a running mean."
     return [page.Picture(_read(run, name), caption) for name, caption in captions.items()]
 

@@ -1,0 +1,132 @@
+"""Jobs: independent pieces of work with a directory each, which a kill costs at most once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from twostep_rs import experiments
+from twostep_rs.runs import config_file, pipeline
+from twostep_rs.runs.files import write_json
+from twostep_rs.runs.status import STEPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from twostep_rs.config import Config
+    from twostep_rs.reproduce.store import Store
+    from twostep_rs.runs.progress import Progress
+    from twostep_rs.runs.status import Step
+
+DOCUMENT = "document.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job works.
+
+    Attributes:
+        directory: its own.
+        store: has those of the jobs it needs.
+        progress: where to report.
+    """
+
+    directory: Path
+    store: Store
+    progress: Progress
+
+
+class Job(ABC):
+    """A piece of work.
+
+    Jobs are sent to other processes and compared by what they describe; two of one name are one.
+
+    Attributes:
+        name: its directory, relative: parts of letters, digits and ``-._``, joined by ``/``.
+    """
+
+    name: str
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """Jobs that are to be done before."""
+        return ()
+
+    @abstractmethod
+    def description(self) -> dict[str, Any]:
+        """Everything that its result depends on, as JSON holds it."""
+
+    @abstractmethod
+    def run(self, place: Place) -> None:
+        """Do it, or what an earlier session has left of it."""
+
+
+@dataclass(frozen=True)
+class RunJob(Job):
+    """A run of an experiment, as ``twostep run`` makes it.
+
+    Attributes:
+        name: of the job.
+        config: everything that determines the run.
+        only: the steps to do.
+        stage_1_of: a run that has trained the same stage I; it is taken over.
+    """
+
+    name: str
+    config: Config
+    only: tuple[Step, ...] = STEPS
+    stage_1_of: RunJob | None = None
+
+    @property
+    def needs(self) -> tuple[Job, ...]:
+        """The run whose stage I is taken."""
+        return () if self.stage_1_of is None else (self.stage_1_of,)
+
+    def description(self) -> dict[str, Any]:
+        """The configuration, but for where it runs."""
+        config = {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in config_file.flat(self.config)
+            if key not in ("device", "threads")
+        }
+        return {"config": config, "only": list(self.only)}
+
+    def run(self, place: Place) -> None:
+        """Do the steps that are not done yet."""
+        donor = None if self.stage_1_of is None else place.store.path(self.stage_1_of)
+        pipeline.run(
+            experiments.get(self.config.experiment),
+            self.config,
+            place.directory,
+            progress=place.progress,
+            only=self.only,
+            stage_1_of=donor,
+        )
+
+
+@dataclass(frozen=True)
+class Computation(Job):
+    """A function whose result is one JSON document.
+
+    Attributes:
+        name: of the job.
+        function: ``function(place, **arguments)``, of a module; may leave files in its directory.
+        arguments: as JSON holds them.
+        needs: jobs whose directories the function reads.
+    """
+
+    name: str
+    function: Callable[..., Mapping[str, Any]]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[Job, ...] = ()
+
+    def description(self) -> dict[str, Any]:
+        """The function and its arguments."""
+        function = f"{self.function.__module__}.{self.function.__qualname__}"
+        return {"function": function, "arguments": dict(self.arguments)}
+
+    def run(self, place: Place) -> None:
+        """Call the function and write what it returns."""
+        write_json(place.directory / DOCUMENT, self.function(place, **self.arguments))

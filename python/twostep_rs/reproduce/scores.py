@@ -1,0 +1,105 @@
+"""Scores of several seeds as one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twostep_rs.runs.table import Kind, plus_minus, select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from twostep_rs.runs.evaluation import Row
+
+
+@dataclass(frozen=True)
+class Score:
+    """W2 squared of one stage at one parameter.
+
+    Attributes:
+        value: mean over the seeds of training.
+        error: its standard error: over seeds, or over the references of a single one.
+        floor: mean of the sampling floor.
+        floor_error: its standard error.
+        training_range: whether the parameter lies between those of training.
+    """
+
+    value: float
+    error: float
+    floor: float
+    floor_error: float
+    training_range: bool
+
+    @property
+    def ratio(self) -> float:
+        """Multiple of the floor."""
+        return self.value / self.floor
+
+    @property
+    def excess(self) -> float:
+        """What it is above the floor."""
+        return self.value - self.floor
+
+    @property
+    def excess_error(self) -> float:
+        """Standard error of :attr:`excess`."""
+        return math.hypot(self.error, self.floor_error)
+
+    def __str__(self) -> str:
+        return plus_minus(self.value, self.error)
+
+
+Curve = dict[float, Score]
+"""Scores by parameter."""
+
+
+def curve(seeds: Sequence[Iterable[Row]], kind: Kind, stage: int) -> Curve:
+    """Scores of a stage by one metric, from the rows of every seed.
+
+    Every seed has references of its own, so that floors are averaged as scores are.
+    """
+    by_parameter: dict[float, list[Row]] = {}
+    for rows in seeds:
+        for parameter, stages in select(rows, kind).items():
+            by_parameter.setdefault(parameter, []).append(stages[stage])
+    return {parameter: _score(rows) for parameter, rows in by_parameter.items()}
+
+
+def lower(one: Curve, other: Curve) -> list[float]:
+    """Parameters at which the first is below the second, errors aside."""
+    return [p for p, score in one.items() if p in other and score.value < other[p].value]
+
+
+def numbers(curves: Mapping[str, Curve]) -> dict[str, list[dict[str, float | bool]]]:
+    """Curves as JSON holds them, a row for every parameter."""
+    return {
+        name: [
+            {
+                "parameter": parameter,
+                "w2_squared": score.value,
+                "standard_error": score.error,
+                "floor": score.floor,
+                "floor_standard_error": score.floor_error,
+                "training_range": score.training_range,
+            }
+            for parameter, score in found.items()
+        ]
+        for name, found in curves.items()
+    }
+
+
+def _score(rows: Sequence[Row]) -> Score:
+    value, error = _mean([(row.w2_squared, row.standard_error) for row in rows])
+    floor, floor_error = _mean([(row.floor, row.floor_standard_error) for row in rows])
+    return Score(value, error, floor, floor_error, rows[0].training_range)
+
+
+def _mean(figures: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    if len(figures) == 1:
+        return figures[0]
+    values = [value for value, _ in figures]
+    return float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values)))

@@ -1,0 +1,1 @@
+"""Targets of the two-step paper, one file a family."""
