@@ -121,8 +121,8 @@ class StageTwoConfig:
         pool: batches that take turns before others are drawn.
         visits: turns of every batch, each of ``batch_period`` steps; only in the first one are
             its couplings solved from nothing.
-        overlap: whether couplings are solved while the steps before theirs are taken, by the
-            network as it was ``refresh`` steps earlier.
+        ahead: couplings that are solved while steps are taken, by the network as it was up to
+            ``ahead * refresh`` steps earlier; with 0 training waits for each.
         solver: how batches are coupled.
         debias: whether a second batch takes the bias of finite batches out of the couplings.
         alpha: factor of the correction.
@@ -145,7 +145,7 @@ class StageTwoConfig:
     refresh: int = 10
     pool: int = 1
     visits: int = 1
-    overlap: bool = False
+    ahead: int = 0
     solver: Literal["exact"] = "exact"
     debias: bool = True
     alpha: float = 1.0
@@ -169,17 +169,17 @@ class StageTwoConfig:
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "alpha"):
             _positive(name, getattr(self, name))
-        for name in ("jitter", "waves", "residual_weight"):
+        for name in ("ahead", "jitter", "waves", "residual_weight"):
             _at_least(name, getattr(self, name), 0.0)
         _jitter_needs_affine(self.head, self.jitter)
         if self.refresh > self.batch_period:
             raise ConfigError(
                 f"refresh: expected at most batch_period = {self.batch_period}, got {self.refresh}"
             )
-        if self.overlap and self.pool * self.visits * self.batch_period == self.refresh:
+        if self.ahead and self.pool * self.visits * self.batch_period == self.refresh:
             raise ConfigError(
-                "overlap: expected False where pool, visits and refresh leave one coupling of "
-                "every batch, got True"
+                "ahead: expected 0 where pool, visits and refresh leave one coupling in a round, "
+                f"got {self.ahead}"
             )
         _share("ema", self.ema)
 
