@@ -12,7 +12,9 @@ from twostep_rs.errors import ConfigError, InputError
 Coupling = Literal["auto", "paired", "independent", "exact"]
 Head = Literal["plain", "affine", "log-affine", "quadratic"]
 Torus = Literal["whole", "cut"]
-Metric = Literal["histogram", "exact", "planes", "masses"]
+Metric = Literal[
+    "histogram", "exact", "planes", "masses", "subsample_independent", "subsample_paired"
+]
 
 
 @dataclass(frozen=True)
@@ -212,17 +214,21 @@ class EvaluationConfig:
         particles: particles of every cloud.
         references: comparisons of each stage, every one with a reference and a source of its own.
         floor_pairs: pairs of independent references whose mean distance is the floor.
+        subsample: particles of each cloud in the metrics of that name.
         bins: cells per axis of the histograms.
         boxes: where histograms lie: around the reference, or around both clouds. Tori need none.
         metrics: W2 squared between histograms, between the clouds themselves (``exact``), between
-            histograms of every coordinate plane (``planes``), or from histograms to the exact
-            masses of their cells, where the law is known (``masses``; of planes beyond two axes).
+            histograms of every coordinate plane (``planes``), from histograms to the exact
+            masses of their cells, where the law is known (``masses``; of planes beyond two axes),
+            or between some particles of the clouds (``subsample_independent``; in
+            ``subsample_paired`` those of both clouds come from the same source particles).
     """
 
     parameters: tuple[float, ...] = ()
     particles: int = 15_000
     references: int = 4
     floor_pairs: int = 10
+    subsample: int = 2_000
     bins: int = 24
     boxes: tuple[Literal["reference", "joint"], ...] = ("reference", "joint")
     metrics: tuple[Metric, ...] = ("histogram", "exact")
@@ -235,6 +241,14 @@ class EvaluationConfig:
         _at_least("references", self.references, 2)
         _at_least("floor_pairs", self.floor_pairs, 2)
         _at_least("bins", self.bins, 2)  # in one cell every distance is zero
+        _at_least("subsample", self.subsample, 1)
+        if (
+            any(name.startswith("subsample") for name in self.metrics)
+            and self.subsample > self.particles
+        ):
+            raise ConfigError(
+                f"subsample: expected at most particles = {self.particles}, got {self.subsample}"
+            )
         for name in ("boxes", "metrics"):
             _distinct(name, getattr(self, name))
             _at_least(f"{name} (number of)", len(getattr(self, name)), 1)

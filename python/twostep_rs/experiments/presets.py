@@ -13,6 +13,7 @@ from twostep_rs.config import (
 )
 
 if TYPE_CHECKING:
+    from twostep_rs.config import Metric
     from twostep_rs.experiments.experiment import Preset
 
 
@@ -23,6 +24,7 @@ def config(
     training: tuple[float, ...],
     test: tuple[float, ...],
     quick: tuple[float, ...],
+    metrics: tuple[Metric, ...] = ("histogram", "exact"),
 ) -> Config:
     """The configuration of a preset.
 
@@ -35,9 +37,10 @@ def config(
         training: parameters of the training clouds.
         test: parameters of the evaluation.
         quick: those of the evaluation of ``quick``.
+        metrics: of the evaluation; ``quick`` takes histograms alone.
     """
     simulation = SimulationConfig(parameters=training)
-    evaluation = EvaluationConfig(parameters=test)
+    evaluation = EvaluationConfig(parameters=test, metrics=metrics)
     if preset == "quick":
         return Config(
             experiment=name,
