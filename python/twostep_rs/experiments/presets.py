@@ -49,7 +49,18 @@ def config(
             stage_1=StageOneConfig(
                 jitter=0.3, waves=0, width=64, steps=6_000, batch=512, learning_rate=3e-3
             ),
-            stage_2=StageTwoConfig(jitter=0.3, waves=0, width=64, steps=300, batch=1_000, ema=0.99),
+            stage_2=StageTwoConfig(
+                jitter=0.3,
+                waves=0,
+                width=64,
+                steps=300,
+                batch=1_000,
+                batch_period=10,
+                refresh=10,
+                pool=1,
+                ahead=0,
+                ema=0.99,
+            ),
             evaluation=EvaluationConfig(
                 parameters=quick,
                 references=2,
@@ -78,10 +89,13 @@ def config(
                 inputs="position",
                 waves=0,
                 width=64,
+                steps=2_000,
                 source="prior",
                 batch=1_500,
                 batch_period=50,
                 refresh=50,
+                pool=1,
+                ahead=0,
                 debias=False,
                 residual_weight=1.0,
             ),
