@@ -10,7 +10,9 @@ from twostep_rs.config import Config, SimulationConfig, StageOneConfig, StageTwo
 from twostep_rs.systems import Cloud, Domain
 
 STAGE_1 = StageOneConfig(width=16, depth=2, steps=30, batch=64)
-STAGE_2 = StageTwoConfig(width=16, depth=2, steps=12, batch=40, batch_period=6, refresh=3)
+STAGE_2 = StageTwoConfig(
+    width=16, depth=2, steps=12, batch=40, batch_period=6, refresh=3, pool=1, ahead=0
+)
 CONFIG = Config(simulation=SimulationConfig(particles=200), stage_1=STAGE_1, stage_2=STAGE_2)
 
 

@@ -13,7 +13,9 @@ from twostep_rs.methods import registry
 Coupling = Literal["auto", "paired", "independent", "exact"]
 Head = Literal["plain", "affine", "log-affine", "quadratic"]
 Torus = Literal["whole", "cut"]
-Metric = Literal["histogram", "exact", "planes", "masses"]
+Metric = Literal[
+    "histogram", "exact", "planes", "masses", "subsample_independent", "subsample_paired"
+]
 
 
 @dataclass(frozen=True)
@@ -154,8 +156,8 @@ class StageTwoConfig:
         pool: batches that take turns before others are drawn.
         visits: turns of every batch, each of ``batch_period`` steps; only in the first one are
             its couplings solved from nothing.
-        overlap: whether couplings are solved while the steps before theirs are taken, by the
-            network as it was ``refresh`` steps earlier.
+        ahead: couplings that are solved while steps are taken, by the network as it was up to
+            ``ahead * refresh`` steps earlier; with 0 training waits for each.
         solver: how batches are coupled.
         debias: whether a second batch takes the bias of finite batches out of the couplings.
         alpha: factor of the correction.
@@ -171,14 +173,14 @@ class StageTwoConfig:
     waves: int = 3
     width: int = 128
     depth: int = 4
-    steps: int = 2_000
+    steps: int = 4_000
     source: Literal["clouds", "prior"] = "clouds"
     batch: int = 1_500
-    batch_period: int = 10
-    refresh: int = 10
-    pool: int = 1
+    batch_period: int = 20
+    refresh: int = 20
+    pool: int = 50
     visits: int = 1
-    overlap: bool = False
+    ahead: int = 2
     solver: Literal["exact"] = "exact"
     debias: bool = True
     alpha: float = 1.0
@@ -202,17 +204,17 @@ class StageTwoConfig:
             _at_least(name, getattr(self, name), 1)
         for name in ("learning_rate", "clip", "alpha"):
             _positive(name, getattr(self, name))
-        for name in ("jitter", "waves", "residual_weight"):
+        for name in ("ahead", "jitter", "waves", "residual_weight"):
             _at_least(name, getattr(self, name), 0.0)
         _jitter_needs_affine(self.head, self.jitter)
         if self.refresh > self.batch_period:
             raise ConfigError(
                 f"refresh: expected at most batch_period = {self.batch_period}, got {self.refresh}"
             )
-        if self.overlap and self.pool * self.visits * self.batch_period == self.refresh:
+        if self.ahead and self.pool * self.visits * self.batch_period == self.refresh:
             raise ConfigError(
-                "overlap: expected False where pool, visits and refresh leave one coupling of "
-                "every batch, got True"
+                "ahead: expected 0 where pool, visits and refresh leave one coupling in a round, "
+                f"got {self.ahead}"
             )
         _share("ema", self.ema)
 
@@ -245,17 +247,21 @@ class EvaluationConfig:
         particles: particles of every cloud.
         references: comparisons of each stage, every one with a reference and a source of its own.
         floor_pairs: pairs of independent references whose mean distance is the floor.
+        subsample: particles of each cloud in the metrics of that name.
         bins: cells per axis of the histograms.
         boxes: where histograms lie: around the reference, or around both clouds. Tori need none.
         metrics: W2 squared between histograms, between the clouds themselves (``exact``), between
-            histograms of every coordinate plane (``planes``), or from histograms to the exact
-            masses of their cells, where the law is known (``masses``; of planes beyond two axes).
+            histograms of every coordinate plane (``planes``), from histograms to the exact
+            masses of their cells, where the law is known (``masses``; of planes beyond two axes),
+            or between some particles of the clouds (``subsample_independent``; in
+            ``subsample_paired`` those of both clouds come from the same source particles).
     """
 
     parameters: tuple[float, ...] = ()
     particles: int = 15_000
     references: int = 4
     floor_pairs: int = 10
+    subsample: int = 2_000
     bins: int = 24
     boxes: tuple[Literal["reference", "joint"], ...] = ("reference", "joint")
     metrics: tuple[Metric, ...] = ("histogram", "exact")
@@ -268,6 +274,14 @@ class EvaluationConfig:
         _at_least("references", self.references, 2)
         _at_least("floor_pairs", self.floor_pairs, 2)
         _at_least("bins", self.bins, 2)  # in one cell every distance is zero
+        _at_least("subsample", self.subsample, 1)
+        if (
+            any(name.startswith("subsample") for name in self.metrics)
+            and self.subsample > self.particles
+        ):
+            raise ConfigError(
+                f"subsample: expected at most particles = {self.particles}, got {self.subsample}"
+            )
         for name in ("boxes", "metrics"):
             _distinct(name, getattr(self, name))
             _at_least(f"{name} (number of)", len(getattr(self, name)), 1)

@@ -149,6 +149,73 @@ def test_progress_ends_where_it_said():
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
+def test_subsamples_are_independent_or_paired_with_a_floor_of_their_own():
+    """By hand, for one stage and one parameter."""
+
+    class Noisy(GaussianSystem):
+        def simulate(self, parameter, n, seed, source=None):
+            cloud = super().simulate(parameter, n, seed, source)
+            noise = np.random.default_rng([seed, 2]).normal(scale=0.1, size=(n, self.dim))
+            return ts.systems.Cloud(cloud.source, cloud.target + noise, paired=True)
+
+    system = Noisy()
+    config = dataclasses.replace(
+        SMALL,
+        parameters=(2.0,),
+        references=2,
+        floor_pairs=2,
+        subsample=50,
+        metrics=("subsample_independent", "subsample_paired"),
+    )
+
+    def stage(source, parameter):
+        return exact(source, parameter) + 0.1
+
+    independent, paired = evaluate({2: stage}, system, config, training_parameters=()).rows
+    assert independent.n == paired.n == 50
+    clouds = [system.simulate(2.0, 400, cloud_seed(0, Purpose.REFERENCE, k)) for k in range(4)]
+    again = [
+        system.simulate(2.0, 400, cloud_seed(0, Purpose.REFERENCE, 4 + k), clouds[k].source)
+        for k in range(2)
+    ]
+    fresh = [system.prior(400, cloud_seed(0, Purpose.SOURCE, k)) for k in range(2)]
+    rows = np.random.default_rng(50).choice(400, 50, replace=False)
+
+    def mean(pairs):
+        return np.mean([ts.ot.emd(x[rows], y[rows]).cost for x, y in pairs])
+
+    targets = [cloud.target for cloud in clouds]
+    assert independent.w2_squared == pytest.approx(
+        mean([(stage(fresh[k], 2.0), targets[k]) for k in range(2)]), rel=1e-12
+    )
+    assert independent.floor == pytest.approx(
+        mean([(targets[0], targets[1]), (targets[2], targets[3])]), rel=1e-12
+    )
+    assert paired.w2_squared == pytest.approx(
+        mean([(stage(clouds[k].source, 2.0), targets[k]) for k in range(2)]), rel=1e-12
+    )
+    assert paired.floor == pytest.approx(
+        mean([(targets[k], again[k].target) for k in range(2)]), rel=1e-12
+    )
+    assert 0.0 < paired.floor < independent.floor
+
+
+def test_subsamples_that_clouds_cannot_give_are_refused():
+    with pytest.raises(ConfigError, match="subsample: expected at most particles = 400, got 2000"):
+        dataclasses.replace(SMALL, metrics=("subsample_paired",))
+
+
+def test_pairs_are_refused_where_there_are_none():
+    class Unpaired(GaussianSystem):
+        def simulate(self, parameter, n, seed, source=None):
+            cloud = super().simulate(parameter, n, seed, source)
+            return ts.systems.Cloud(cloud.source, cloud.target, paired=False)
+
+    config = dataclasses.replace(SMALL, subsample=50, metrics=("subsample_paired",))
+    with pytest.raises(ConfigError, match="expected no 'subsample_paired'"):
+        evaluate(STAGES, Unpaired(), config, training_parameters=())
+
+
 def test_a_torus_has_no_box():
     system = GaussianSystem(domain=ts.systems.Domain(period=(20.0, 20.0)))
 

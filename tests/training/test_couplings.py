@@ -58,17 +58,48 @@ def test_the_end_of_a_visit_ends_a_coupling():
     assert [(c.step, c.batch) for c in chain] == [(0, 0), (3, 0), (5, 1), (8, 1), (10, 2)]
 
 
-@pytest.mark.parametrize("overlap", [False, True])
-def test_metrics_say_how_old_the_couplings_are(overlap):
+@pytest.mark.parametrize("ahead", [0, 1, 3])
+def test_metrics_say_how_old_the_couplings_are(ahead):
     first = stage_1.train(DATA, STAGE_1, seed=0)
     rows = []
-    config = replace(POOL, overlap=overlap)
+    config = replace(POOL, ahead=ahead)
     stage_2.train(first, DATA, config, seed=0, log=rows.append)
     # At the beginning of a round nothing is known from before.
-    expected = [2.0 if overlap and step % 16 >= 2 else 0.0 for step in range(32)]
+    expected = [float(min(2 * ahead, step % 16 - step % 2)) for step in range(32)]
     assert [row["coupling_lag"] for row in rows] == expected
 
 
-def test_an_overlap_without_a_second_coupling_is_refused():
-    with pytest.raises(ConfigError, match="overlap: expected False where"):
-        replace(STAGE_2, batch_period=6, refresh=6, overlap=True)
+def test_couplings_ahead_without_a_second_one_are_refused():
+    with pytest.raises(ConfigError, match="ahead: expected 0 where"):
+        replace(STAGE_2, batch_period=6, refresh=6, ahead=1)
+
+
+def test_batches_that_do_not_return_are_coupled_ahead_by_the_network_of_then():
+    """Batches of one coupling each, by hand, with what was submitted two couplings before."""
+    config = replace(STAGE_2, pool=6, visits=1, batch_period=2, refresh=2, ahead=2, steps=12)
+    first = stage_1.train(DATA, STAGE_1, seed=0)
+    training = stage_2._Training(first, DATA, config, 0, torch.device("cpu"), None)
+    moved, coupled = [], []
+    begin, finish = training._couplings.begin, training._couplings.finish
+
+    def record(number, pairs):
+        moved.append((training.step, number, pairs[0][0].clone()))
+        return begin(number, pairs)
+
+    def check(number, pending):
+        permutations = finish(number, pending)
+        _, _, x = next(entry for entry in moved if entry[1] == number)
+        y = training._pairs(number)[0][1]
+        best = torch.tensor([ts.ot.emd(a, b).cost for a, b in zip(x, y, strict=True)])
+        torch.testing.assert_close(cost(x, y, permutations[0]), best, rtol=1e-5, atol=0)
+        coupled.append(number)
+        return permutations
+
+    training._couplings.begin, training._couplings.finish = record, check
+    for _ in range(config.steps):
+        training.advance()
+    assert coupled == list(range(6))
+    assert [(step, number) for step, number, _ in moved] == [
+        *((0, 0), (0, 1), (0, 2), (2, 3), (4, 4), (6, 5))
+    ]
+    assert not training._carried

@@ -41,7 +41,7 @@ def train(seed=0):
     # An odd number of rows, and three problems: the shares are unequal.
     data = TrainingData.from_clouds(clouds())
     first = stage_1.train(data, replace(STAGE_1, batch=65, steps=6), seed=seed)
-    config = replace(STAGE_2, pool=2, visits=2, batch_period=2, refresh=1, overlap=True, steps=9)
+    config = replace(STAGE_2, pool=2, visits=2, batch_period=2, refresh=1, ahead=1, steps=9)
     return first, stage_2.train(first, data, config, seed=seed)
 
 

@@ -95,7 +95,7 @@ def test_stage_1_resumes_to_the_same_bits(tmp_path, step):
     [
         {},
         {"debias": False, "source": "prior", "inputs": "position"},
-        {"pool": 2, "visits": 2, "batch_period": 1, "refresh": 1, "overlap": True},
+        {"pool": 2, "visits": 2, "batch_period": 1, "refresh": 1, "ahead": 2},
     ],
 )
 def test_stage_2_resumes_to_the_same_bits(first, tmp_path, step, change):

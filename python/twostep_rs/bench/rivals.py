@@ -35,7 +35,7 @@ class RivalCouplings:
         self._solve = solve
         self._pool = ThreadPoolExecutor(get_num_threads())
 
-    def forget(self) -> None:
+    def forget(self, number: int | None = None) -> None:
         """Nothing is remembered."""
 
     def begin(self, number: int, pairs: Sequence[Pair]) -> list[Tensor]:

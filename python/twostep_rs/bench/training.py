@@ -30,8 +30,16 @@ if TYPE_CHECKING:
 
 _REPEATS = 5
 _WARM_UP = 8
-_POOLS = (10, 20)
-_PERIOD = 50
+
+# Orders of the batches beside that of the configuration, all with its number of steps.
+_WAITING = {"pool": 1, "visits": 1, "ahead": 0}
+_TEN = {"batch_period": 10, "refresh": 10}
+_ORDERS: dict[str, dict[str, Any]] = {
+    "none ahead": _WAITING,
+    "10 steps a batch": _TEN | {"pool": 50, "visits": 1, "ahead": 2},
+    "10 steps a batch, none ahead": _TEN | _WAITING,
+    "20 batches in turns": _TEN | {"pool": 20, "visits": 10, "ahead": 2},
+}
 
 
 def measure(config: Config, system: System, *, rival_steps: int, compiled: bool) -> dict[str, Any]:
@@ -107,7 +115,12 @@ def _stage_1(
 def _stage_2(
     velocity: Any, data: TrainingData, config: Config, device: torch.device, rival_steps: int
 ) -> Iterator[dict[str, Any]]:
-    """Steps per second, share of couplings, and share of time in which the device waits."""
+    """Steps per second, and what of the time is not spent on steps.
+
+    ``share_of_couplings`` is the time in which there was nothing to do but to wait for plans:
+    what a device still had to do meanwhile is not counted. ``idle_share`` is the time beyond that
+    of the steps alone: waiting, new batches, and particles carried through both networks.
+    """
     full = config.stage_2
 
     def training(changes: dict[str, Any], steps: int) -> Any:
@@ -116,27 +129,18 @@ def _stage_2(
         )
 
     # The steps alone, between couplings.
-    alone = training({"batch_period": 10**6, "refresh": 10**6, "pool": 1, "overlap": False}, 10**6)
+    alone = training({"batch_period": 10**6, "refresh": 10**6, "pool": 1, "ahead": 0}, 10**6)
     seconds(device, alone.advance, _WARM_UP)
     count = 200 if device.type == "cuda" else 5
     step = seconds(device, alone.advance, count) / count
-    fresh = {"pool": 1, "visits": 1, "overlap": False}
     cases: list[tuple[str, dict[str, Any], Any, int]] = [("engine", {}, None, full.steps)]
-    period = {"batch_period": _PERIOD, "refresh": _PERIOD, "overlap": True}
-    turns = {"pool": max(2, full.steps // _PERIOD), "visits": 1}
-    cases.append((f"engine, {_PERIOD} steps a batch, overlap", period | turns, None, full.steps))
-    for pool in _POOLS:
-        visits = max(2, full.steps // (pool * full.batch_period))
-        for overlap in (False, True):
-            changes = {"pool": pool, "visits": visits, "overlap": overlap}
-            name = f"engine, {pool} batches in turns" + ", overlap" * overlap
-            cases.append((name, changes, None, full.steps))
+    cases += [(f"engine, {name}", changes, None, full.steps) for name, changes in _ORDERS.items()]
     for name in ("pot", "torchcfm"):
         try:
             solver = getattr(rivals, name)()
         except ModuleNotFoundError:
             continue
-        cases.append((f"couplings by {name}", fresh, solver, rival_steps))
+        cases.append((f"couplings by {name}", _WAITING, solver, rival_steps))
     found = []
     for name, changes, solver, steps in cases:
         run = training(changes, max(steps, _WARM_UP))
@@ -152,6 +156,7 @@ def _stage_2(
                 "points": full.batch,
                 "steps": steps,
                 "threads": get_num_threads(),
+                "steps_a_coupling": changes.get("refresh", full.refresh),
                 "seconds": spent,
                 "steps_per_second": steps / spent,
                 "share_of_couplings": waited / spent,

@@ -28,7 +28,8 @@ class Training:
         preset: of the experiment.
         device: where to train.
         compiled: measure what torch.compile brings too.
-        rival_steps: steps of stage II with the couplings of POT and of torchcfm.
+        rival_steps: steps of stage II with the couplings of POT and of torchcfm; a multiple of
+            ``stage_2.refresh`` counts as many couplings a step as in ours.
         json: file for the record.
         overrides: change any defaults of the preset.
     """
@@ -37,7 +38,7 @@ class Training:
     preset: Preset = "full"
     device: str = "cpu"
     compiled: bool = False
-    rival_steps: int = 30
+    rival_steps: int = 40
     json: Path | None = None
     overrides: Annotated[tuple[str, ...], arg(name="set", metavar="KEY=VALUE ...")] = ()
 

@@ -11,8 +11,15 @@ from twostep_rs.experiments.experiment import Experiment
 __all__ = ["EXPERIMENTS", "Experiment", "get"]
 
 EXPERIMENTS: dict[str, Experiment] = {
-    module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (ks3d_laminar, ks3d_kolmogorov, ks4d_laminar, kpp2d, kpp3d)
+    experiment.name: experiment
+    for experiment in (
+        ks3d_laminar.EXPERIMENT,
+        ks3d_kolmogorov.EXPERIMENT,
+        ks4d_laminar.EXPERIMENT,
+        ks4d_laminar.LITERAL,
+        kpp2d.EXPERIMENT,
+        kpp3d.EXPERIMENT,
+    )
 }
 
 

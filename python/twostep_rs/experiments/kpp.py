@@ -32,7 +32,17 @@ BINS = 72
 _STAGE_1 = StageOneConfig(
     coupling="exact", head="log-affine", jitter=0.3, waves=0, width=64, learning_rate=3e-3
 )
-_STAGE_2 = StageTwoConfig(head="log-affine", jitter=0.3, waves=0, width=64, depth=6)
+_STAGE_2 = StageTwoConfig(
+    head="log-affine",
+    jitter=0.3,
+    waves=0,
+    width=64,
+    depth=6,
+    batch_period=10,
+    refresh=10,
+    pool=1,
+    ahead=0,
+)
 
 
 def system(name: str, dim: int, flow: str, generations: int, physics: Physics) -> KPP:
@@ -103,10 +113,13 @@ def config(name: str, preset: Preset, metrics: tuple[Metric, ...]) -> Config:
                 waves=0,
                 width=64,
                 depth=6,
+                steps=2_000,
                 source="prior",
                 batch=1_500,
                 batch_period=50,
                 refresh=50,
+                pool=1,
+                ahead=0,
                 debias=False,
             ),
             evaluation=evaluation,

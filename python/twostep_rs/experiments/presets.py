@@ -13,6 +13,7 @@ from twostep_rs.config import (
 )
 
 if TYPE_CHECKING:
+    from twostep_rs.config import Metric
     from twostep_rs.experiments.experiment import Preset
 
 
@@ -23,6 +24,7 @@ def config(
     training: tuple[float, ...],
     test: tuple[float, ...],
     quick: tuple[float, ...],
+    metrics: tuple[Metric, ...] = ("histogram", "exact"),
 ) -> Config:
     """The configuration of a preset.
 
@@ -35,9 +37,10 @@ def config(
         training: parameters of the training clouds.
         test: parameters of the evaluation.
         quick: those of the evaluation of ``quick``.
+        metrics: of the evaluation; ``quick`` takes histograms alone.
     """
     simulation = SimulationConfig(parameters=training)
-    evaluation = EvaluationConfig(parameters=test)
+    evaluation = EvaluationConfig(parameters=test, metrics=metrics)
     if preset == "quick":
         return Config(
             experiment=name,
@@ -46,7 +49,18 @@ def config(
             stage_1=StageOneConfig(
                 jitter=0.3, waves=0, width=64, steps=6_000, batch=512, learning_rate=3e-3
             ),
-            stage_2=StageTwoConfig(jitter=0.3, waves=0, width=64, steps=300, batch=1_000, ema=0.99),
+            stage_2=StageTwoConfig(
+                jitter=0.3,
+                waves=0,
+                width=64,
+                steps=300,
+                batch=1_000,
+                batch_period=10,
+                refresh=10,
+                pool=1,
+                ahead=0,
+                ema=0.99,
+            ),
             evaluation=EvaluationConfig(
                 parameters=quick,
                 references=2,
@@ -75,10 +89,13 @@ def config(
                 inputs="position",
                 waves=0,
                 width=64,
+                steps=2_000,
                 source="prior",
                 batch=1_500,
                 batch_period=50,
                 refresh=50,
+                pool=1,
+                ahead=0,
                 debias=False,
                 residual_weight=1.0,
             ),

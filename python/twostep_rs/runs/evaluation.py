@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from twostep_rs import ot
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import ConfigError
+from twostep_rs.runs.distances import distance, metrics_of, seen
 from twostep_rs.threads import get_num_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from twostep_rs.config import EvaluationConfig
-    from twostep_rs.systems import System
+    from twostep_rs.runs.distances import Metric, Pair, Points
+    from twostep_rs.systems import Cloud, System
 
-    Points = NDArray[np.float64]
-    Pair = tuple[Points, Points]
-    Box = Literal["reference", "joint"]
+    # For every parameter the pairs of a comparison.
+    Groups = Sequence[Sequence[Pair]]
 
 # More clouds per parameter than any evaluation draws; keeps the seeds of parameters apart.
 _CLOUDS_PER_PARAMETER = 2**14
@@ -49,13 +48,14 @@ class Row:
         parameter: parameter of the system.
         training_range: whether the parameter lies between those of training.
         seed: seed of the run.
-        metric: ``histogram``, ``exact`` or ``masses``; those of a plane name its axes after it.
-        box: box rule of the histogram; None for ``exact`` and on a torus.
+        metric: ``histogram``, ``exact``, ``masses``, ``subsample_independent`` or
+            ``subsample_paired``; those of a plane name its axes after it.
+        box: box rule of a histogram in free space, else None.
         w2_squared: mean of W2 squared over the references.
         standard_error: of that mean.
         floor: mean of W2 squared over pairs of independent references.
         floor_standard_error: of that mean.
-        n: particles per cloud.
+        n: particles of each cloud that is compared.
     """
 
     method: str
@@ -100,41 +100,19 @@ class Evaluation:
     clouds: Mapping[float, Mapping[int, Points]]
 
 
-@runtime_checkable
-class KnownLaw(Protocol):
-    """A system whose law is known."""
-
-    def bin_masses(
-        self, parameter: float, bins: int, axes: Sequence[int] | None = None, /
-    ) -> NDArray[np.float64]:
-        """Exact masses of the cells of a grid over the torus, or over some of its axes."""
-        ...
-
-
-@dataclass(frozen=True)
-class _Metric:
-    kind: Literal["histogram", "exact", "masses"]
-    box: Box | None
-    axes: tuple[int, ...] | None = None
-
-    @property
-    def name(self) -> str:
-        if self.axes is None:
-            return self.kind
-        return f"{self.kind} {' '.join(f'x{axis + 1}' for axis in self.axes)}"
-
-
 @dataclass(frozen=True)
 class Yardstick:
     """References of an evaluation and their distances, which no training changes.
 
     Attributes:
         references: independent clouds at every parameter, in their order.
+        sources: where their particles began, where a metric asks for it.
         floors: distances of disjoint pairs of them, by metric, then by parameter.
     """
 
     references: Sequence[Sequence[Points]]
-    floors: Mapping[_Metric, Sequence[Sequence[float]]]
+    sources: Sequence[Sequence[Points]]
+    floors: Mapping[Metric, Sequence[Sequence[float]]]
 
 
 def evaluate(
@@ -155,6 +133,9 @@ def evaluate(
     simulated. The floor is the mean distance over disjoint pairs of them. Each stage carries a
     fresh source, one for every reference, and its figure is the mean over the references. Sources
     and references are drawn with seeds that training never uses.
+
+    ``subsample_paired`` is another comparison: each stage carries the source particles of the
+    references, and the floor is between two simulations from the same of them.
 
     Args:
         stages: the stages to measure.
@@ -187,16 +168,17 @@ def evaluate(
         max(training_parameters, default=-math.inf),
     )
 
-    metrics = _metrics(config, system)
+    metrics = metrics_of(config, system)
     drawn = [
         _draw(stages, system, config, parameter, index, seed)
         for index, parameter in enumerate(config.parameters)
     ]
-    pairs = [
+    independent = [
         [pair for clouds in by_stage.values() for pair in zip(clouds, references, strict=False)]
         for by_stage, references in zip(drawn, yardstick.references, strict=True)
     ]
-    found = _Solver(system, config, threads, tally)(metrics, pairs)
+    paired = _paired(stages, config, yardstick) if any(m.paired for m in metrics) else []
+    found = _Solver(system, config, threads, tally)(metrics, independent, paired)
     scores = {
         (metric, index): [
             _Mean.of(values[k : k + config.references])
@@ -223,7 +205,7 @@ def evaluate(
             standard_error=score.error,
             floor=floors[metric, index].value,
             floor_standard_error=floors[metric, index].error,
-            n=config.particles,
+            n=metric.particles(config),
         )
         for index, parameter in enumerate(config.parameters)
         for metric in metrics
@@ -278,21 +260,49 @@ def _measure_floor(
 ) -> Yardstick:
     if not config.parameters:
         raise ConfigError("evaluation.parameters: expected at least one parameter, got none")
-    references = []
+    metrics = metrics_of(config, system)
+    paired = any(metric.paired for metric in metrics)
+    references, sources, twins = [], [], []
     for index, parameter in enumerate(config.parameters):
-        first = index * _CLOUDS_PER_PARAMETER
-        clouds = []
-        for k in range(first, first + _clouds(config)):
-            seed_of_cloud = cloud_seed(seed, Purpose.REFERENCE, k)
-            clouds.append(system.simulate(parameter, config.particles, seed_of_cloud).target)
-            tally()
-        references.append(clouds)
+        draw = functools.partial(_reference, system, config, parameter, index, seed, tally)
+        clouds = [draw(k) for k in range(_clouds(config))]
+        references.append([cloud.target for cloud in clouds])
+        if paired:
+            _require_pairs(clouds[0])
+            sources.append([cloud.source for cloud in clouds[: config.references]])
+            again = [draw(len(clouds) + k, clouds[k].source) for k in range(config.floor_pairs)]
+            twins.append([(x.target, y.target) for x, y in zip(clouds, again, strict=False)])
     pairs = [
         list(zip(clouds[0::2], clouds[1::2], strict=False))[: config.floor_pairs]
         for clouds in references
     ]
     solve = _Solver(system, config, threads, tally)
-    return Yardstick(references, solve(_metrics(config, system), pairs))
+    return Yardstick(references, sources, solve(metrics, pairs, twins))
+
+
+def _reference(
+    system: System,
+    config: EvaluationConfig,
+    parameter: float,
+    index: int,
+    seed: int,
+    tally: _Tally,
+    number: int,
+    source: Points | None = None,
+) -> Cloud:
+    """Reference ``number`` at a parameter, from particles of its own or from ``source``."""
+    seed = cloud_seed(seed, Purpose.REFERENCE, index * _CLOUDS_PER_PARAMETER + number)
+    cloud = system.simulate(parameter, config.particles, seed, source)
+    tally()
+    return cloud
+
+
+def _require_pairs(cloud: Cloud) -> None:
+    if not cloud.paired:
+        raise ConfigError(
+            "evaluation.metrics: expected no 'subsample_paired' where source particles have no "
+            "targets of their own"
+        )
 
 
 class _Tally:
@@ -324,9 +334,10 @@ def _clouds(config: EvaluationConfig) -> int:
 
 def _work(config: EvaluationConfig, system: System, *, floor: bool = False, stages: int = 0) -> int:
     """Simulations and distances, of the floor or of some stages."""
+    metrics = metrics_of(config, system)
+    clouds = _clouds(config) + config.floor_pairs * any(metric.paired for metric in metrics)
     distances = config.floor_pairs * floor + config.references * stages
-    per_parameter = _clouds(config) * floor + distances * len(_metrics(config, system))
-    return per_parameter * len(config.parameters)
+    return (clouds * floor + distances * len(metrics)) * len(config.parameters)
 
 
 def _draw(
@@ -349,37 +360,20 @@ def _draw(
     }
 
 
-def _seen(
-    metric: _Metric, pairs: Sequence[Pair], parameter: float, system: System, bins: int
-) -> list[Pair]:
-    """What the metric compares: clouds, their columns, or clouds with the masses of cells."""
-    if metric.kind == "masses":
-        assert isinstance(system, KnownLaw)
-        masses = system.bin_masses(parameter, bins, metric.axes)
-        pairs = [(points, masses) for points, _ in pairs]
-    if metric.axes is None:
-        return list(pairs)
-    columns = list(metric.axes)
-    return [(x[:, columns], y if metric.kind == "masses" else y[:, columns]) for x, y in pairs]
-
-
-def _metrics(config: EvaluationConfig, system: System) -> list[_Metric]:
-    boxes: tuple[Box | None, ...] = config.boxes if system.domain.period is None else (None,)
-    planes = list(itertools.combinations(range(system.dim), 2))
-    metrics: list[_Metric] = []
-    for name in config.metrics:
-        if name == "histogram":
-            metrics += [_Metric(name, box) for box in boxes]
-        elif name == "exact":
-            metrics.append(_Metric(name, None))
-        elif name == "planes":
-            metrics += [_Metric("histogram", box, axes) for axes in planes for box in boxes]
-        elif not isinstance(system, KnownLaw):
-            raise ConfigError("evaluation.metrics: expected no 'masses' where no law is known")
-        else:
-            whole = system.dim <= 2
-            metrics += [_Metric(name, None, axes) for axes in ([None] if whole else planes)]
-    return metrics
+def _paired(
+    stages: Mapping[int, Sampler], config: EvaluationConfig, yardstick: Yardstick
+) -> Groups:
+    """Every stage's clouds from the sources of the references, with these."""
+    return [
+        [
+            (np.asarray(carry(source, parameter), dtype=np.float64), reference)
+            for carry in stages.values()
+            for source, reference in zip(sources, references, strict=False)
+        ]
+        for parameter, sources, references in zip(
+            config.parameters, yardstick.sources, yardstick.references, strict=True
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -392,22 +386,26 @@ class _Solver:
     tally: _Tally
 
     def __call__(
-        self, metrics: Sequence[_Metric], pairs: Sequence[Sequence[Pair]]
-    ) -> dict[_Metric, list[list[float]]]:
+        self, metrics: Sequence[Metric], independent: Groups, paired: Groups
+    ) -> dict[Metric, list[list[float]]]:
         """The distances of the pairs of every parameter, by every metric."""
         # The longest first, so that no thread is left alone with one of them at the end.
         order = sorted(metrics, key=lambda metric: metric.kind != "exact")
+        groups = {metric: paired if metric.paired else independent for metric in order}
         found = self._solve(
             [
                 (metric, pair)
-                for metric in order
+                for metric, pairs in groups.items()
                 for parameter, group in zip(self.config.parameters, pairs, strict=True)
-                for pair in _seen(metric, group, parameter, self.system, self.config.bins)
+                for pair in seen(metric, group, parameter, self.system, self.config)
             ]
         )
-        return {m: [list(itertools.islice(found, len(group))) for group in pairs] for m in order}
+        return {
+            metric: [list(itertools.islice(found, len(group))) for group in pairs]
+            for metric, pairs in groups.items()
+        }
 
-    def _solve(self, problems: Sequence[tuple[_Metric, Pair]]) -> Iterator[float]:
+    def _solve(self, problems: Sequence[tuple[Metric, Pair]]) -> Iterator[float]:
         pool = ThreadPoolExecutor(get_num_threads() if self.threads is None else self.threads)
         try:
             for value in pool.map(lambda problem: self._distance(*problem), problems):
@@ -416,37 +414,5 @@ class _Solver:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def _distance(self, metric: _Metric, pair: Pair) -> float:
-        period = self.system.domain.period
-        if period is not None and metric.axes is not None:
-            period = tuple(period[axis] for axis in metric.axes)
-        if metric.kind == "exact":
-            return ot.emd(*pair, period=period, threads=1).cost
-        if metric.kind == "masses":
-            return _to_masses(*pair, period)
-        box = "joint" if metric.box is None else metric.box
-        return ot.histogram_w2(
-            *pair, bins=self.config.bins, box=box, period=period, threads=1
-        ).w2_squared
-
-
-def _to_masses(points: Points, masses: Points, period: tuple[float, ...] | None) -> float:
-    """W2 squared from the histogram of a cloud on a torus to the masses of the cells."""
-    assert period is not None
-    bins = masses.shape[0]
-    counts, edges = np.histogramdd(
-        np.mod(points, period), bins=bins, range=[(0.0, length) for length in period]
-    )
-    middles = [0.5 * (edge[1:] + edge[:-1]) for edge in edges]
-    centres = np.stack(np.meshgrid(*middles, indexing="ij"), axis=-1).reshape(-1, len(period))
-    found, expected = counts.ravel() / len(points), masses.ravel()
-    occupied, needed = found > 0.0, expected > 0.0
-    plan = ot.emd(
-        centres[occupied],
-        centres[needed],
-        a=found[occupied],
-        b=expected[needed],
-        period=period,
-        threads=1,
-    )
-    return plan.cost
+    def _distance(self, metric: Metric, pair: Pair) -> float:
+        return distance(metric, pair, self.config.bins, self.system.domain.period)

@@ -9,7 +9,7 @@ from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
-from twostep_rs.runs.table import kinds, select
+from twostep_rs.runs.table import SUBSAMPLES, kinds, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -262,6 +262,8 @@ def _by_stage(chosen: Mapping[float, Mapping[int, Row]]) -> dict[int, list[Row]]
 def _title(kind: Kind) -> str:
     if kind.metric == "exact":
         return "exact, between clouds"
+    if kind.metric in SUBSAMPLES:
+        return f"subsamples {SUBSAMPLES[kind.metric]}"
     if kind.metric.startswith("masses"):
         return kind.metric.replace("masses", "to exact masses")
     where = f"box {kind.box}" if kind.box else "torus"

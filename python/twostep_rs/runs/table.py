@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from twostep_rs.runs.evaluation import Row
 
 
+SUBSAMPLES = {
+    "subsample_independent": "from independent sources",
+    "subsample_paired": "from the same source particles",
+}
+
+
 @dataclass(frozen=True)
 class Kind:
     """What was measured: a metric and, for histograms, where their box lies."""
@@ -30,6 +36,9 @@ class Kind:
         kind, _, axes = self.metric.partition(" ")
         if kind == "exact":
             return "exact W2 squared between clouds"
+        if kind.startswith("subsample"):
+            which = SUBSAMPLES[kind]
+            return f"exact W2 squared between {config.subsample} particles of each cloud, {which}"
         plane = f" of the plane {axes}" if axes else ""
         if kind == "masses":
             return f"W2 squared from histograms{plane} to exact masses, {config.bins} bins per axis"

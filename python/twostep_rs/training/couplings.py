@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import torch
 
 from twostep_rs import ot
-from twostep_rs.ot.submit import Snapshot, background
+from twostep_rs.ot.submit import Snapshot
 from twostep_rs.training import distributed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from concurrent.futures import Future
+    from concurrent.futures import Executor, Future
 
     from torch import Tensor
 
@@ -33,6 +34,7 @@ class Coupled:
         self,
         pairs: Sequence[Pair],
         warm: Plans | None,
+        executor: Executor,
         threads: int | None,
         period: tuple[float, ...] | None = None,
     ) -> None:
@@ -42,12 +44,23 @@ class Coupled:
         self._period = period
         self._problems = sum(len(x) for x, _ in pairs)
         self.plans: Plans = warm or [None] * len(range(self._problems)[share])
-        self._solved: Future[Tensor] = background(
+        self._solved: Future[Tensor] = executor.submit(
             self._solve,
             Snapshot(torch.cat([x for x, _ in pairs])[share]),
             Snapshot(torch.cat([y for _, y in pairs])[share]),
             threads,
         )
+
+    def wait(self) -> float:
+        """Wait for the plans; the seconds in which the device had nothing else to do."""
+        if self._solved.done():
+            return 0.0
+        x = self._pairs[0][0]
+        if x.is_cuda:
+            torch.cuda.current_stream(x.device).synchronize()
+        started = time.perf_counter()
+        self._solved.result()
+        return time.perf_counter() - started
 
     def permutations(self) -> list[Tensor]:
         """For each pair (k, n): row i of x goes with row ``permutation[i]`` of y."""
@@ -85,29 +98,41 @@ class Couplings:
     Args:
         threads: threads of the solver; the package default if not given.
         period: periods of a torus, one per axis; None for free space.
+        together: batches that are coupled at once; some problems take longer than others, and
+            threads that are done with one batch go on with the next.
 
     Attributes:
-        seconds: wall time spent waiting for the solver.
+        seconds: wall time in which there was nothing to do but to wait for the solver. What a GPU
+            still had to do when the wait began is not counted.
     """
 
-    def __init__(self, threads: int | None = None, period: tuple[float, ...] | None = None) -> None:
+    def __init__(
+        self,
+        threads: int | None = None,
+        period: tuple[float, ...] | None = None,
+        together: int = 1,
+    ) -> None:
         self.seconds = 0.0
         self._threads = threads
         self._period = period
         self._plans: dict[int, Plans] = {}
+        self._executor = ThreadPoolExecutor(together, "twostep-couplings")
 
-    def forget(self) -> None:
-        """Start the next solves from nothing: the batches are others."""
-        self._plans.clear()
+    def forget(self, number: int | None = None) -> None:
+        """Start the next solves of batch ``number``, or of all, from nothing."""
+        if number is None:
+            self._plans.clear()
+        else:
+            self._plans.pop(number, None)
 
     def begin(self, number: int, pairs: Sequence[Pair]) -> Coupled:
         """Begin to couple the ``pairs`` of clouds (x, y), each (k, n, d), of batch ``number``."""
-        return Coupled(pairs, self._plans.get(number), self._threads, self._period)
+        warm = self._plans.get(number)
+        return Coupled(pairs, warm, self._executor, self._threads, self._period)
 
     def finish(self, number: int, coupled: Coupled) -> list[Tensor]:
         """Permutations of every pair, as soon as they are found."""
-        started = time.perf_counter()
+        self.seconds += coupled.wait()
         permutations = coupled.permutations()
         self._plans[number] = coupled.plans
-        self.seconds += time.perf_counter() - started
         return permutations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -26,7 +27,12 @@ from twostep_rs.training.fingerprint import fingerprint, weights_hash
 from twostep_rs.training.jitter import jittered
 from twostep_rs.training.optimizer import initialised
 from twostep_rs.training.seeds import derive, generator
-from twostep_rs.training.visits import Coupling, coupling_of, next_coupling
+from twostep_rs.training.visits import (
+    Coupling,
+    coupling_of,
+    couplings_of_a_batch,
+    next_coupling,
+)
 from twostep_rs.training.workers import one_thread
 
 if TYPE_CHECKING:
@@ -130,10 +136,10 @@ class _Training(Engine[Corrector]):
         self._batches = Batches(
             data, config.batch, seed, prior if config.source == "prior" else None, device
         )
-        self._couplings = Couplings(threads, data.period)
+        self._couplings = Couplings(threads, data.period, together=max(1, config.ahead))
         self._period = None if data.period is None else torch.tensor(data.period, device=device)
         self._carried: dict[int, _Carried] = {}
-        self._pending: _Pending | None = None
+        self._pending: deque[_Pending] = deque()
         self._lag = 0
         parameters = torch.tensor(data.parameters, device=device)
         self._parameter = parameters.repeat_interleave(config.batch).unsqueeze(1)
@@ -182,23 +188,34 @@ class _Training(Engine[Corrector]):
         if coupling.first_of_round:
             self._couplings.forget()
             self._carried.clear()
-        pending = self._pending
-        self._lag = 0 if pending is None else self._config.refresh
-        if pending is None:
-            pending = self._begin(coupling)
+        if not self._pending:
+            self._begin(coupling)
+        pending = self._pending.popleft()
+        self._lag = self.step - pending.begun
         permutations = self._couplings.finish(coupling.batch, pending.coupled)
         # Permutations may lag; what they are permutations of does not.
         pairs = self._pairs(coupling.batch) if self._lag else pending.pairs
         self._x.copy_(self._batch(coupling.batch).x)
         self._aim.copy_(self._aims(pairs, permutations))
-        following = next_coupling(coupling, self._config)
-        # Nothing is carried over to the next round, so that a training can begin there.
-        ahead = self._config.overlap and not following.first_of_round
-        self._pending = self._begin(following) if ahead else None
+        if couplings_of_a_batch(self._config) == 1:
+            self._couplings.forget(coupling.batch)
+            del self._carried[coupling.batch]
+        self._begin_ahead(coupling)
 
-    def _begin(self, coupling: Coupling) -> _Pending:
+    def _begin_ahead(self, coupling: Coupling) -> None:
+        """Begin to find the ``ahead`` couplings after this one, where that is not begun yet."""
+        for place in range(self._config.ahead):
+            coupling = next_coupling(coupling, self._config)
+            if coupling.first_of_round:
+                # Nothing is carried over to the next round, so that a training can begin there.
+                return
+            if place == len(self._pending):
+                self._begin(coupling)
+
+    def _begin(self, coupling: Coupling) -> None:
         pairs = self._pairs(coupling.batch)
-        return _Pending(pairs, self._couplings.begin(coupling.batch, pairs))
+        coupled = self._couplings.begin(coupling.batch, pairs)
+        self._pending.append(_Pending(pairs, coupled, self.step))
 
     def _pairs(self, number: int) -> list[Pair]:
         """What is coupled of a batch, where the corrector takes it now."""
@@ -222,8 +239,6 @@ class _Training(Engine[Corrector]):
     def _batch(self, number: int) -> _Carried:
         """A batch of this round, its particles carried through stage I."""
         if number not in self._carried:
-            if self._config.pool == 1:
-                self._carried.clear()
             batch = self._batches[number]
             self._carried[number] = _Carried(
                 self._through_stage_1(batch.source),
@@ -252,10 +267,11 @@ class _Carried(NamedTuple):
 
 
 class _Pending(NamedTuple):
-    """A coupling that is being solved, and between what."""
+    """A coupling that is being solved, between what, and since which step."""
 
     pairs: list[Pair]
     coupled: Coupled
+    begun: int
 
 
 class Positions(NamedTuple):

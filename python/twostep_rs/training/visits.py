@@ -43,3 +43,8 @@ def next_coupling(coupling: Coupling, config: StageTwoConfig) -> Coupling:
     into_visit = coupling.step % config.batch_period
     following = min(into_visit + config.refresh, config.batch_period)
     return coupling_of(coupling.step - into_visit + following, config)
+
+
+def couplings_of_a_batch(config: StageTwoConfig) -> int:
+    """How often a batch is coupled before others are drawn."""
+    return config.visits * -(-config.batch_period // config.refresh)
