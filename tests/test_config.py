@@ -26,7 +26,7 @@ from twostep_rs.errors import ConfigError
         (StageOneConfig, {"learning_rate": 0.0}, "learning_rate: expected a positive number"),
         (StageOneConfig, {"equal_times": 1.5}, "equal_times: expected a number from 0 to 1"),
         (StageOneConfig, {"head": "plain"}, "jitter: expected 0 with head 'plain', got 0.1"),
-        (StageTwoConfig, {"solver": "sinkhorn"}, "solver: expected one of"),
+        (StageTwoConfig, {"solver": "greedy"}, "solver: expected one of"),
         (StageTwoConfig, {"debias": 1}, "debias: expected bool, got 1"),
         (StageTwoConfig, {"refresh": 21}, "refresh: expected at most batch_period = 20, got 21"),
         (SimulationConfig, {"physics": "foo"}, "physics: expected one of"),
