@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from twostep_rs import experiments
-from twostep_rs.config import EvaluationConfig
+from twostep_rs.config import EvaluationConfig, StageOneConfig
 from twostep_rs.experiments import ks3d_laminar
 from twostep_rs.reproduce.job import Computation, Place, RunJob
 from twostep_rs.reproduce.scores import Curve, curve
@@ -75,20 +75,19 @@ class Variant:
 def base(request: Request, seed: int) -> RunJob:
     """Clouds and stage I of all variants."""
     config = experiments.get(ks3d_laminar.NAME).config(request.preset)
+    assert isinstance(config.stage_1, StageOneConfig)
     stage_2 = config.stage_2
     if request.preset == "quick":
         # What is varied is the printed method's; its twin would take the bias out.
         stage_2 = dataclasses.replace(stage_2, debias=False)
     config = dataclasses.replace(
         config,
-        seed=seed,
-        device=request.device,
         stage_1=dataclasses.replace(config.stage_1, coupling="independent"),
         stage_2=stage_2,
         evaluation=_evaluation(request),
     )
     name = f"ks3d-laminar/{request.preset}-independent-s{seed}"
-    return RunJob(f"{name}/stage-1", config, only=("simulate", "stage_1"))
+    return RunJob(f"{name}/stage-1", request.configured(config, seed), only=("simulate", "stage_1"))
 
 
 def trained(request: Request, seed: int, variant: Variant) -> RunJob:
@@ -100,6 +99,10 @@ def trained(request: Request, seed: int, variant: Variant) -> RunJob:
         batch=variant.batch,
         batch_period=max(_BATCH_PERIOD, variant.refresh),
         refresh=variant.refresh,
+        # One batch after another, each coupling waited for.
+        pool=1,
+        visits=1,
+        ahead=0,
     )
     if variant.epsilon is not None:
         stage_2 = dataclasses.replace(
