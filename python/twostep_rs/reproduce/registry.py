@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # Light modules: they import torch and matplotlib when they are called.
 MODULES = (
+    "twostep_rs.reproduce.targets.laminar",
+    "twostep_rs.reproduce.targets.kolmogorov",
+    "twostep_rs.reproduce.targets.four_dimensions",
     "twostep_rs.reproduce.targets.table_1",
     "twostep_rs.reproduce.targets.table_3",
     "twostep_rs.reproduce.targets.kpp",
