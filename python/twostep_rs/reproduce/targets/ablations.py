@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from twostep_rs.reproduce.store import Store
     from twostep_rs.reproduce.target import Request
 
+Unit = Literal["absolute", "mean-cost"]
+
 KIND = Kind("histogram", "joint")
 
 # The parameter of the paper's qualitative figures, beyond the range of training.
@@ -58,7 +60,7 @@ class Variant:
     batch: int = 1_500
     refresh: int = 50
     epsilon: float | None = None
-    unit: Literal["absolute", "mean-cost"] = "absolute"
+    unit: Unit = "absolute"
     debias: bool | None = None
 
     @property
