@@ -218,7 +218,7 @@ def _contraction(
         "a large epsilon smooths the plan and blurs distributions",
         "not reproduced" if measured < 0.5 * bound else "open",
         f"it contracts them: the variance across the flow changes by {measured:+.4f} at epsilon = "
-        f"0.05, as is predicted of undebiased Sinkhorn ({bound:+.4f}), by {exact:+.4f} with exact "
+        f"0.05, where {bound:+.4f} is predicted of undebiased Sinkhorn, by {exact:+.4f} with exact "
         f"plans, and by {debiased:+.4f} with the bias taken out",
     )
 
