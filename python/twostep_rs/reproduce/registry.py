@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from twostep_rs.reproduce.target import Target
 
 # Light modules: they import torch and matplotlib when they are called.
-MODULES = ("twostep_rs.reproduce.targets.kpp",)
+MODULES = ("twostep_rs.reproduce.targets.kpp", "twostep_rs.reproduce.targets.rivals")
 
 ALL = "all"
 

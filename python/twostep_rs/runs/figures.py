@@ -109,8 +109,10 @@ def w2_curve(
     return figure
 
 
-def projections(clouds: Mapping[int, Points], title: str) -> Figure:
-    """Densities of reference (key 0) and stages, projected on planes.
+def projections(
+    clouds: Mapping[int, Points], title: str, names: Mapping[int, str] | None = None
+) -> Figure:
+    """Densities of reference (key 0) and stages, or of what else has clouds, projected on planes.
 
     All panels of a row share their limits and their scale of colour. What lies outside the limits
     is counted in the panel's corner.
@@ -118,7 +120,9 @@ def projections(clouds: Mapping[int, Points], title: str) -> Figure:
     Args:
         clouds: points of shape (n, d) by stage.
         title: above the figure.
+        names: of the keys; those of the stages by default.
     """
+    names = {0: "reference", 1: STAGES[1][0], 2: STAGES[2][0]} if names is None else names
     planes, limits = _planes(next(iter(clouds.values())).shape[1]), _limits(clouds)
     spans = limits[:, 1] - limits[:, 0]
     heights = [spans[j] / spans[i] for i, j in planes]
@@ -149,7 +153,7 @@ def projections(clouds: Mapping[int, Points], title: str) -> Figure:
             line[0].set_ylabel(_coordinate(j))
             figure.colorbar(image, ax=list(line), label="density (1 / length$^2$)", pad=0.01)
         for axes, stage in zip(grid[0], clouds, strict=True):
-            axes.set_title("reference" if stage == 0 else STAGES[stage][0])
+            axes.set_title(names[stage])
         figure.suptitle(title, fontsize=10)
     return figure
 
