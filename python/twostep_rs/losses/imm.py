@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # Keeps the gradient of a distance finite where particles meet.
 _CONTACT = 1e-8
 
+# Kernels of shorter steps would see no pair but the nearest.
+_SHORTEST = 1e-2
+
 
 @dataclass(frozen=True)
 class IMMBatch(Rows):
@@ -75,18 +78,12 @@ def imm_loss(net: AverageVelocity, batch: IMMBatch, *, bandwidths: Sequence[floa
     far = _step(net, batch, batch.t, size)
     with torch.no_grad():
         near = _step(net, batch, batch.r, size)
-    scale = net.positions.scale
-    width = (batch.t - batch.s).clamp_min(1e-2).unsqueeze(2)
-    total, unbiased = (
-        torch.stack(
-            [
-                discrepancy(far / scale, near / scale, bandwidth * width, unbiased=kind)
-                for bandwidth in bandwidths
-            ]
-        ).mean(dim=0)
-        for kind in (False, True)
-    )
-    return IMMLoss((batch.weight[:, 0] * total).mean(), unbiased.detach().mean())
+    x, y = far / net.positions.scale, near / net.positions.scale
+    widths = [b * (batch.t - batch.s).clamp_min(_SHORTEST).unsqueeze(2) for b in bandwidths]
+    per_group = torch.stack([discrepancy(x, y, w, unbiased=False) for w in widths]).mean(dim=0)
+    with torch.no_grad():
+        mmd = torch.stack([discrepancy(x, y, w, unbiased=True) for w in widths]).mean()
+    return IMMLoss((batch.weight[:, 0] * per_group).mean(), mmd)
 
 
 def discrepancy(x: Tensor, y: Tensor, width: Tensor, *, unbiased: bool) -> Tensor:

@@ -12,6 +12,7 @@ from twostep_rs.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from torch import nn
 
@@ -43,14 +44,29 @@ class Cost:
     gpu_memory_mb: float
 
 
-def cost_job(run: RunJob) -> Computation:
-    """The job that counts and times the sampling of a run."""
-    return Computation(f"{run.name}-cost", sampling, {"run": run.name}, needs=(run,))
+def cost_job(runs: Sequence[RunJob]) -> Computation:
+    """The job that counts and times the sampling of several runs, one after the other."""
+    names = [run.name for run in runs]
+    return Computation(f"{names[0]}-costs", sampling, {"runs": names}, needs=tuple(runs))
 
 
-def cost_of(store: Store, run: RunJob) -> Cost:
-    """What a run that is done has cost."""
-    found = store.document(cost_job(run))
+def costs_of(store: Store, runs: Sequence[RunJob]) -> list[Cost]:
+    """What runs that are done have cost."""
+    found = store.document(cost_job(runs))
+    return [_cost(store, run, found[run.name]) for run in runs]
+
+
+def sampling(place: Place, runs: Sequence[str]) -> Mapping[str, Any]:
+    """Count and time what it takes to carry particles by trained models.
+
+    Args:
+        place: of the job.
+        runs: names of the runs.
+    """
+    return {run: _sampling(place.store.directory / "jobs" / run) for run in runs}
+
+
+def _cost(store: Store, run: RunJob, found: Mapping[str, Any]) -> Cost:
     done = RunDirectory.open(store.path(run)).status().done
     spent = store.cost(run)
     return Cost(
@@ -63,20 +79,13 @@ def cost_of(store: Store, run: RunJob) -> Cost:
     )
 
 
-def sampling(place: Place, run: str) -> Mapping[str, Any]:
-    """Count and time what it takes to carry particles by a trained model.
-
-    Args:
-        place: of the job.
-        run: name of the run.
-    """
+def _sampling(path: Path) -> Mapping[str, Any]:
     from twostep_rs import experiments
     from twostep_rs.training.model import load
 
-    directory = RunDirectory.open(place.store.directory / "jobs" / run)
-    config = directory.config
+    config = RunDirectory.open(path).config
     system = experiments.get(config.experiment).system(config.simulation.physics)
-    model = load(directory.path, system=system, device=config.device)
+    model = load(path, system=system, device=config.device)
     networks = [net for net in (model.generator, model.corrector) if net is not None]
     parameter = config.simulation.parameters[-1]
 

@@ -12,7 +12,7 @@ from twostep_rs.reproduce.job import RunJob
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from twostep_rs.config import Config, Coupling
+    from twostep_rs.config import Config, Coupling, EvaluationConfig
     from twostep_rs.experiments.experiment import Preset
     from twostep_rs.reproduce.target import Request
     from twostep_rs.runs.status import Step
@@ -111,7 +111,7 @@ def entry_run(
         simulation=dataclasses.replace(
             config.simulation, physics=config.simulation.physics if physics is None else physics
         ),
-        evaluation=dataclasses.replace(config.evaluation, metrics=_metrics(config)),
+        evaluation=_evaluation(config),
     )
     name = f"{experiment}/{request.preset}{variant}-{entry.name}-s{seed}"
     return RunJob(name, config, only=_STEPS)
@@ -130,6 +130,8 @@ def configured(config: Config, entry: Entry, coupling: Coupling | None = None) -
     )
 
 
-def _metrics(config: Config) -> tuple[Any, ...]:
-    """The first metric of the experiment, which tables show."""
-    return config.evaluation.metrics[:1]
+def _evaluation(config: Config) -> EvaluationConfig:
+    """The first metric of the experiment alone; under ``paper`` in the box of the printed one."""
+    found = config.evaluation
+    box: Literal["joint", "reference"] = "joint" if config.preset == "paper" else found.boxes[0]
+    return dataclasses.replace(found, metrics=found.metrics[:1], boxes=(box,))

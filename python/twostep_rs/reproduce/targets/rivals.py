@@ -8,7 +8,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.reproduce.claims import Claim
-from twostep_rs.reproduce.costs import cost_job, cost_of
+from twostep_rs.reproduce.costs import cost_job, costs_of
 from twostep_rs.reproduce.entries import Entry, entries, entry_run
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.runs_of import rows_of, run_directory
@@ -58,14 +58,21 @@ def _runs(request: Request, coupling: Coupling | None, entry: Entry) -> list[Run
     ]
 
 
-def _jobs(request: Request) -> list[Job]:
-    runs = [
-        run
-        for coupling in _pairings(request)
+def _runs_of_seed(request: Request, coupling: Coupling | None, seed: int) -> list[RunJob]:
+    return [
+        entry_run(entry, _EXPERIMENT, request, seed, coupling=coupling)
         for entry in entries(request.preset)
-        for run in _runs(request, coupling, entry)
     ]
-    return [*runs, *map(cost_job, runs)]
+
+
+def _jobs(request: Request) -> list[Job]:
+    return [
+        job
+        for coupling in _pairings(request)
+        for seed in request.seeds
+        for runs in [_runs_of_seed(request, coupling, seed)]
+        for job in (*runs, cost_job(runs))
+    ]
 
 
 def _figure_jobs(request: Request) -> list[Job]:
@@ -156,21 +163,19 @@ def _costs_table(
     chosen: Sequence[Entry],
     label: str,
 ) -> Table:
-    lines = []
-    for entry in chosen:
-        run = _runs(request, coupling, entry)[0]
-        cost = cost_of(store, run)
-        lines.append(
-            [
-                f"{entry.title}{' + DP' if run.config.stages == 2 and entry.alone else ''}",
-                str(cost.parameters),
-                str(cost.evaluations),
-                f"{cost.training:.0f}",
-                f"{1e3 * cost.sampling:.1f}",
-                f"{cost.memory_mb:.0f}",
-                f"{cost.gpu_memory_mb:.0f}",
-            ]
-        )
+    runs = _runs_of_seed(request, coupling, request.seeds[0])
+    lines = [
+        [
+            f"{entry.title}{' + DP' if run.config.stages == 2 and entry.alone else ''}",
+            str(cost.parameters),
+            str(cost.evaluations),
+            f"{cost.training:.0f}",
+            f"{1e3 * cost.sampling:.1f}",
+            f"{cost.memory_mb:.0f}",
+            f"{cost.gpu_memory_mb:.0f}",
+        ]
+        for entry, run, cost in zip(chosen, runs, costs_of(store, runs), strict=True)
+    ]
     return Table(
         f"Costs{label}",
         (
