@@ -82,7 +82,7 @@ def _stage_1(
     data: TrainingData, config: StageOneConfig, device: torch.device, *, compiled: bool
 ) -> Iterator[dict[str, Any]]:
     """Milliseconds per step, ours and eager in turns."""
-    recipe = stage_1.recipe(config)
+    recipe = stage_1.recipe(data.scaling(), config)
     steps: dict[str, Callable[[], object]] = {}
     first: dict[str, float] = {}
     for name, options in (("engine", {}), ("engine, compiled", {"compiled": True})):

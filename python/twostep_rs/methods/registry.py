@@ -83,6 +83,12 @@ class Method:
         return cast("Implementation", importlib.import_module(self.module))
 
 
+def _in_here(name: str, title: str, source: str, settings: str, evaluations: int = 1) -> Method:
+    """A method whose file in this package is called after it."""
+    module = f"twostep_rs.methods.{name.replace('-', '_')}"
+    return Method(name, title, source, module, f"{module}:{settings}", evaluations)
+
+
 METHODS = {
     method.name: method
     for method in (
@@ -93,6 +99,12 @@ METHODS = {
             module="twostep_rs.training.stage_1",
             settings="twostep_rs.config:StageOneConfig",
         ),
+        _in_here("imm", "IMM", "Zhou et al. 2025", "IMMConfig"),
+        _in_here("shortcut", "Shortcut", "Frans et al. 2025", "ShortcutConfig"),
+        _in_here("rectified-flow", "Rectified flow", "Liu et al. 2023", "RectifiedFlowConfig"),
+        _in_here("deep-particle", "Deep Particle", "Wang et al. 2022", "DeepParticleConfig"),
+        _in_here("flow-matching", "Flow matching", "Lipman et al. 2023", "FlowMatchingConfig", 100),
+        _in_here("sf2m", "SF2M", "Tong et al. 2024", "SF2MConfig", 100),
     )
 }
 """By name."""
