@@ -26,7 +26,8 @@ class Law(Protocol):
 def core_and_halo(rng: np.random.Generator, n: int, dim: int) -> Cloud:
     """Half the points in a narrow core, half in a wide halo."""
     width = np.where(rng.random(n) < 0.5, 0.15, 1.0)
-    return rng.normal(size=(n, dim)) * width[:, None] * np.resize(_AXES, dim)
+    points: Cloud = rng.normal(size=(n, dim)) * width[:, None] * np.resize(_AXES, dim)
+    return points
 
 
 def near(rng: np.random.Generator, n: int, dim: int) -> tuple[Cloud, Cloud]:
@@ -173,7 +174,8 @@ def masses(rng: np.random.Generator, n: int, kind: str) -> Cloud:
             mass = np.exp(6.0 * rng.normal(size=n))
         case _:
             raise AssertionError(kind)
-    return mass / mass.sum()
+    mass /= mass.sum()
+    return mass
 
 
 def spacing(x: Cloud) -> float:
@@ -185,7 +187,9 @@ def spacing(x: Cloud) -> float:
 
 def moved(rng: np.random.Generator, x: Cloud, share: float) -> Cloud:
     """The cloud after a random step of ``share`` of its spacing, in the root of the mean square."""
-    return x + share * spacing(x) / np.sqrt(x.shape[1]) * rng.normal(size=x.shape)
+    step = share * spacing(x) / np.sqrt(x.shape[1])
+    after: Cloud = x + step * rng.normal(size=x.shape)
+    return after
 
 
 def squared_distances(x: Cloud, y: Cloud, period: float | None = None) -> Cloud:
@@ -202,4 +206,5 @@ def squared_distances(x: Cloud, y: Cloud, period: float | None = None) -> Cloud:
 
 def _sphere(rng: np.random.Generator, n: int, dim: int) -> Cloud:
     points = rng.normal(size=(n, dim))
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return points
