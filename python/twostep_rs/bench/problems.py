@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Cloud = NDArray[np.float64]
+    #: Draws sources and targets, each of shape ``(n, dim)``.
+    Law = Callable[[np.random.Generator, int, int], tuple[Cloud, Cloud]]
 
 #: Extents of the axes of the law of core and halo.
 _AXES = (1.6, 1.0, 0.7, 1.0)
-
-
-class Law(Protocol):
-    """Draws a pair of clouds of shape ``(n, dim)``."""
-
-    def __call__(self, rng: np.random.Generator, n: int, dim: int, /) -> tuple[Cloud, Cloud]:
-        """Sources and targets."""
-        ...
 
 
 def core_and_halo(rng: np.random.Generator, n: int, dim: int) -> Cloud:
