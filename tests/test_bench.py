@@ -34,3 +34,25 @@ def test_bench_sampling_counts_every_particle(tmp_path):
     (row,) = json.loads(file.read_text())["rows"]
     assert row["particles"] == 5000
     assert 0.0 < row["seconds"] <= row["slowest"]
+
+
+def test_bench_ot_agrees_with_every_rival_and_keeps_other_rows(tmp_path, capsys):
+    pytest.importorskip("ot")
+    file = tmp_path / "ot.json"
+    words = ["bench", "ot", "--smoke", "--json", str(file), "--only"]
+    for only in ("near", "torus"):
+        assert main([*words, only]) == 0
+    record = json.loads(file.read_text())
+    rows = {(row["problem"], row["start"]): row for row in record["rows"]}
+    assert len(rows) == len(record["rows"])
+    for (problem, _), row in rows.items():
+        if not problem.startswith("memory"):
+            assert row["times_pot"] > 0.0
+            assert row["cost_difference"] <= 1e-12
+    cold = rows["near, n = 40, d = 3", "cold"]
+    assert {"times_pot_lazy", "times_scipy", "times_lapx", "speed_of_2_threads"} <= cold.keys()
+    assert rows["near, n = 40, d = 3", "warm, small move"]["times_pot_warm"] > 0.0
+    assert ("torus 6^2, 300 particles", "warm, a tenth hops") in rows
+    memory = rows["memory, near, n = 40, d = 3", "cold"]
+    assert 0.0 <= memory["more_mb"] < memory["peak_mb"] < memory["pot_peak_mb"]
+    assert "problem=near, n = 40, d = 3  start=cold" in capsys.readouterr().out

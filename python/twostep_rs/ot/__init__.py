@@ -1,5 +1,9 @@
-"""Exact optimal transport: plans with a proof, distances of grids, a loss for training."""
+"""Exact optimal transport: plans with a proof, distances of grids, a loss for training.
 
+:mod:`twostep_rs.ot.approximate` has approximations to compare with; nothing else uses them.
+"""
+
+from twostep_rs.ot import approximate
 from twostep_rs.ot.emd import emd, emd_batch, emd_matrix
 from twostep_rs.ot.grid import GridW2, grid_w2
 from twostep_rs.ot.histogram import HistogramSequence, HistogramW2, histogram_w2
@@ -14,6 +18,7 @@ __all__ = [
     "HistogramSequence",
     "HistogramW2",
     "Plan",
+    "approximate",
     "emd",
     "emd_batch",
     "emd_matrix",
