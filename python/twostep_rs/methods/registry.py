@@ -93,6 +93,55 @@ METHODS = {
             module="twostep_rs.training.stage_1",
             settings="twostep_rs.config:StageOneConfig",
         ),
+        Method(
+            name="lmd",
+            title="Lagrangian map distillation",
+            source="Boffi et al. 2024",
+            module="twostep_rs.methods.lmd",
+            settings="twostep_rs.methods.lmd:LMDConfig",
+        ),
+        Method(
+            name="eulerian",
+            title="Eulerian map distillation",
+            source="Boffi et al. 2024",
+            module="twostep_rs.methods.eulerian",
+            settings="twostep_rs.methods.eulerian:EulerianConfig",
+        ),
+        Method(
+            name="fmm",
+            title="Flow map matching",
+            source="Boffi et al. 2024",
+            module="twostep_rs.methods.fmm",
+            settings="twostep_rs.methods.fmm:FMMConfig",
+        ),
+        Method(
+            name="pfmm",
+            title="Progressive flow map matching",
+            source="Boffi et al. 2024",
+            module="twostep_rs.methods.pfmm",
+            settings="twostep_rs.methods.pfmm:PFMMConfig",
+        ),
+        Method(
+            name="lsd",
+            title="Lagrangian self-distillation",
+            source="Boffi et al. 2025",
+            module="twostep_rs.methods.lsd",
+            settings="twostep_rs.methods.lsd:LSDConfig",
+        ),
+        Method(
+            name="psd",
+            title="Progressive self-distillation",
+            source="Boffi et al. 2025",
+            module="twostep_rs.methods.psd",
+            settings="twostep_rs.methods.psd:PSDConfig",
+        ),
+        Method(
+            name="esd",
+            title="Eulerian self-distillation",
+            source="Boffi et al. 2025",
+            module="twostep_rs.methods.esd",
+            settings="twostep_rs.methods.esd:ESDConfig",
+        ),
     )
 }
 """By name."""
