@@ -105,6 +105,13 @@ METHODS = {
         _in_here("deep-particle", "Deep Particle", "Wang et al. 2022", "DeepParticleConfig"),
         _in_here("flow-matching", "Flow matching", "Lipman et al. 2023", "FlowMatchingConfig", 100),
         _in_here("sf2m", "SF2M", "Tong et al. 2024", "SF2MConfig", 100),
+        _in_here("lmd", "Lagrangian map distillation", "Boffi et al. 2024", "LMDConfig"),
+        _in_here("eulerian", "Eulerian map distillation", "Boffi et al. 2024", "EulerianConfig"),
+        _in_here("fmm", "Flow map matching", "Boffi et al. 2024", "FMMConfig"),
+        _in_here("pfmm", "Progressive flow map matching", "Boffi et al. 2024", "PFMMConfig"),
+        _in_here("lsd", "Lagrangian self-distillation", "Boffi et al. 2025", "LSDConfig"),
+        _in_here("psd", "Progressive self-distillation", "Boffi et al. 2025", "PSDConfig"),
+        _in_here("esd", "Eulerian self-distillation", "Boffi et al. 2025", "ESDConfig"),
     )
 }
 """By name."""

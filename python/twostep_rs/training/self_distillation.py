@@ -1,0 +1,68 @@
+"""Training of flow maps that are their own teachers."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from twostep_rs.training import flow_maps
+from twostep_rs.training.flow_maps import FlowMapConfig
+from twostep_rs.training.paired import Recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Unpack
+
+    from twostep_rs.losses.self_distillation import SelfDistillationLoss
+    from twostep_rs.models.flow_map import FlowMap
+    from twostep_rs.training.data import TrainingData
+    from twostep_rs.training.loop import Options
+
+
+@dataclass(frozen=True)
+class SelfDistillationConfig(FlowMapConfig):
+    """A flow map that is its own teacher: the law of the times.
+
+    Attributes:
+        equal_times: share of rows whose interval is empty; they learn the velocity.
+    """
+
+    equal_times: float = 0.75
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require_share("equal_times")
+
+
+def train(
+    loss: Callable[..., SelfDistillationLoss],
+    data: TrainingData,
+    config: SelfDistillationConfig,
+    name: str,
+    *,
+    shares: bool = False,
+    seed: int,
+    **options: Unpack[Options],
+) -> FlowMap:
+    """Train a map in one phase.
+
+    Args:
+        loss: of the map and a batch, and of ``path``.
+        data: clouds of every training parameter.
+        config: network, paths, times and schedule.
+        name: of the method.
+        shares: whether times between s and t are uniform, not in the middle.
+        seed: fixes everything that is random.
+        options: where and how to train.
+
+    Returns:
+        The map with averaged weights, on the device of training.
+    """
+    recipe = Recipe(
+        build=lambda scaling: flow_maps.build(scaling, config),
+        draw=functools.partial(flow_maps.draw, config, diagonal=config.equal_times, shares=shares),
+        loss=functools.partial(loss, path=config.path),
+        name=(name,),
+    )
+    return flow_maps.train((lambda _: recipe,), data, config, name, seed=seed, **options)
