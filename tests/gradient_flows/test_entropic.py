@@ -7,6 +7,7 @@ import torch
 
 import entropic_oracle as gaussians
 from twostep_rs.errors import ConvergenceError
+from twostep_rs.gradient_flows import entropic
 from twostep_rs.gradient_flows.entropic import (
     Pairs,
     converged,
@@ -100,3 +101,13 @@ def test_a_budget_that_runs_out_is_an_error():
     pairs = Pairs(x, y, torch.full((2,), 1e-3, dtype=torch.float64))
     with pytest.raises(ConvergenceError, match="max_iterations: expected a residual of 1e-09"):
         converged(pairs, tolerance=1e-9, max_iterations=5)
+
+
+@pytest.mark.parametrize("period", [None, torch.tensor([2.0, 3.0])])
+@pytest.mark.parametrize("epsilon", [0.01, 0.3])
+def test_a_plan_that_is_kept_takes_the_same_updates(period, epsilon, monkeypatch):
+    x, y = (cloud.float() for cloud in clouds(n=200, m=150))
+    pairs = Pairs(x, y, torch.full((2,), epsilon), period)
+    kept = iterated(pairs, 12)
+    monkeypatch.setattr(entropic, "_LARGEST_PLAN", 0)
+    torch.testing.assert_close(kept, iterated(pairs, 12), rtol=1e-4, atol=1e-3)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from twostep_rs.ot import log_sums as module
-from twostep_rs.ot.log_sums import log_sums, pull
+from twostep_rs.ot.log_sums import log_sums, pull, weights
 
 CASES = [
     (dim, torus, others)
@@ -54,6 +54,10 @@ def test_streamed_sums_equal_the_matrix(dim, torus, others, monkeypatch):
     torch.testing.assert_close(found.log_sum, sums)
     torch.testing.assert_close(found.displacement, displacement)
     torch.testing.assert_close(log_sums(*clouds, period=period, others=others), sums)
+    plan = weights(*clouds, period=period, others=others)
+    torch.testing.assert_close(plan.sum(dim=2), torch.ones_like(sums))
+    if period is None:
+        torch.testing.assert_close(plan @ clouds[1] - clouds[0], displacement)
 
 
 def check_fused(device, cases=CASES):

@@ -5,14 +5,32 @@ from __future__ import annotations
 import difflib
 
 from twostep_rs.errors import ConfigError
-from twostep_rs.experiments import kpp2d, kpp3d, ks3d_kolmogorov, ks3d_laminar, ks4d_laminar
+from twostep_rs.experiments import (
+    gaussians8,
+    imbalanced,
+    kpp2d,
+    kpp3d,
+    ks3d_kolmogorov,
+    ks3d_laminar,
+    ks4d_laminar,
+    oval,
+)
 from twostep_rs.experiments.experiment import Experiment
 
 __all__ = ["EXPERIMENTS", "Experiment", "get"]
 
 EXPERIMENTS: dict[str, Experiment] = {
     module.EXPERIMENT.name: module.EXPERIMENT
-    for module in (ks3d_laminar, ks3d_kolmogorov, ks4d_laminar, kpp2d, kpp3d)
+    for module in (
+        ks3d_laminar,
+        ks3d_kolmogorov,
+        ks4d_laminar,
+        kpp2d,
+        kpp3d,
+        gaussians8,
+        oval,
+        imbalanced,
+    )
 }
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from twostep_rs._scalars import as_real
 from twostep_rs.errors import InputError
+from twostep_rs.gradient_flows.velocity import scaled_to_one
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from twostep_rs.gradient_flows.velocity import Each
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,31 @@ class Drift:
         for temperature in self.temperatures:
             as_real("temperatures", temperature, low=0.0, strict=True)
 
+    @property
+    def records(self) -> bool:
+        """A GPU can record it."""
+        return True
+
     @torch.no_grad()
-    def velocity(self, x: Tensor, y: Tensor, period: Tensor | None = None) -> Tensor:
+    def velocity(
+        self,
+        x: Tensor,
+        twin: Tensor,
+        y: Tensor,
+        period: Tensor | None = None,
+        *,
+        each: Each | None = None,
+    ) -> Tensor:
         """The field at the particles of k problems, (k, n, d), without gradient.
 
         Args:
             x: particles, (k, n, d).
+            twin: not read: particles repel each other.
             y: targets, (k, m, d).
             period: periods of the axes of a torus, (d,).
+            each: not used.
         """
+        del twin, each
         z = torch.cat([y, x], dim=1)
         gap = None if period is None else _gap(x, z, period)
         distance = torch.cdist(x, z) if gap is None else gap.square().sum(dim=3).sqrt()
@@ -57,14 +79,8 @@ class Drift:
             weights = _weights(distance / (temperature * unit), m)
             # They sum to zero in each row, so that positions stand for differences from x.
             field = weights @ z if gap is None else torch.einsum("kij,kijd->kid", weights, gap)
-            fields.append(self._scaled(field))
+            fields.append(scaled_to_one(field) if self.normalised else field)
         return torch.stack(fields).mean(dim=0)
-
-    def _scaled(self, field: Tensor) -> Tensor:
-        if not self.normalised:
-            return field
-        square = field.square().mean(dim=(1, 2), keepdim=True)
-        return field / square.sqrt().clamp_min(torch.finfo(field.dtype).tiny)
 
 
 def _weights(distance: Tensor, m: int) -> Tensor:

@@ -18,13 +18,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from twostep_rs.errors import ConvergenceError
-from twostep_rs.ot.log_sums import Pull, log_sums, pull
+from twostep_rs.ot.log_sums import Pull, log_sums, pull, weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 #: Updates between two looks at the residual, each of which waits for the device.
 _CHECK_EVERY = 10
+
+#: Updates in the log domain before a plan is scaled: from then on its entries are moderate.
+_BEFORE_SCALING = 2
+
+#: Entries of the largest plan that is kept.
+_LARGEST_PLAN = 2**22
 
 #: Partners whose distances stand for all of them on a torus, where no formula has the mean.
 _SHIFTS = 16
@@ -63,17 +69,18 @@ class Pairs:
     def pull(self, v: Tensor) -> Pull:
         """Displacements from the sources to the means of their partners, with the sums of u."""
         h = v + _masses(self.log_b, self.y)
-        return pull(self.x, self.y, h, self._rate, period=self.period, others=self.others)
+        return pull(self.x, self.y, h, self.rate, period=self.period, others=self.others)
 
     def start(self) -> Tensor:
         """A v of zeros, (k, m)."""
         return self.y.new_zeros(self.y.shape[:2])
 
     def _sums(self, x: Tensor, y: Tensor, h: Tensor) -> Tensor:
-        return log_sums(x, y, h, self._rate, period=self.period, others=self.others)
+        return log_sums(x, y, h, self.rate, period=self.period, others=self.others)
 
     @property
-    def _rate(self) -> Tensor:
+    def rate(self) -> Tensor:
+        """Factor of a squared distance in the exponent, (k,)."""
         return 0.5 / self.epsilon
 
 
@@ -94,11 +101,37 @@ class Potentials(NamedTuple):
 
 
 def iterated(pairs: Pairs, iterations: int) -> Tensor:
-    """The v of a fixed number of updates of both sides from zero, (k, m)."""
+    """The v of a fixed number of updates of both sides from zero, (k, m).
+
+    On a CPU exponentials are dear and small matrices cheap: there the plan of the second update
+    is kept, and the others scale its rows and columns.
+    """
     v = pairs.start()
-    for _ in range(iterations):
+    first = min(iterations, _BEFORE_SCALING) if _keeps_plan(pairs) else iterations
+    for _ in range(first):
         v, _, _ = _updated(pairs, v)
-    return v
+    return v if first == iterations else _scaled(pairs, v, iterations - first)
+
+
+def _keeps_plan(pairs: Pairs) -> bool:
+    k, n, _ = pairs.x.shape
+    small = k * n * pairs.y.shape[1] <= _LARGEST_PLAN
+    return small and pairs.x.device.type == "cpu" and pairs.x is not pairs.y
+
+
+def _scaled(pairs: Pairs, v: Tensor, iterations: int) -> Tensor:
+    """Sinkhorn's iteration as products with the plan of v, whose entries are of moderate size."""
+    log_b = _masses(pairs.log_b, pairs.y)
+    plan = weights(
+        pairs.x, pairs.y, v + log_b, pairs.rate, period=pairs.period, others=pairs.others
+    )
+    a, b = _masses(pairs.log_a, pairs.x).exp().unsqueeze(1), log_b.exp().unsqueeze(1)
+    tiny = torch.finfo(plan.dtype).tiny
+    rows = torch.ones_like(a)
+    for _ in range(iterations):
+        columns = b / torch.bmm(a * rows, plan).clamp_min_(tiny)
+        rows = 1.0 / torch.bmm(columns, plan.mT).clamp_min_(tiny)
+    return v + columns.squeeze(1).log()
 
 
 def converged(pairs: Pairs, *, tolerance: float = 1e-3, max_iterations: int = 10_000) -> Potentials:

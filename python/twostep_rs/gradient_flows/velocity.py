@@ -14,7 +14,7 @@ the kernel of a maximum mean discrepancy, after half an update the ratio of two 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import torch
 
@@ -24,10 +24,35 @@ from twostep_rs.errors import InputError
 from twostep_rs.gradient_flows.entropic import Pairs, converged, iterated, mean_square
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from torch import Tensor
+
+    Each = Callable[[Callable[[Any], Tensor], list[Any]], Iterable[Tensor]]
 
 Energy = Literal["sinkhorn", "exact", "mmd", "kl"]
 SelfTransport = Literal["two-batch", "one-batch", "others"]
+
+
+class Velocity(Protocol):
+    """What particles follow."""
+
+    @property
+    def records(self) -> bool:
+        """Whether a GPU can record it: nothing in it waits for the device."""
+        ...
+
+    def velocity(
+        self,
+        x: Tensor,
+        twin: Tensor,
+        y: Tensor,
+        period: Tensor | None = None,
+        *,
+        each: Each | None = None,
+    ) -> Tensor:
+        """As :meth:`Field.velocity`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -65,11 +90,22 @@ class Field:
         if self.iterations is not None:
             as_integer("iterations", self.iterations, low=1)
 
-    @torch.no_grad()
-    def velocity(self, x: Tensor, twin: Tensor, y: Tensor, period: Tensor | None = None) -> Tensor:
-        """Velocities of the particles of k problems, (k, n, d), without gradient.
+    @property
+    def records(self) -> bool:
+        """Whether a GPU can record it: nothing in it waits for the device."""
+        return self.energy != "exact" and self.iterations is not None
 
-        With a fixed number of iterations nothing waits for a device.
+    @torch.no_grad()
+    def velocity(
+        self,
+        x: Tensor,
+        twin: Tensor,
+        y: Tensor,
+        period: Tensor | None = None,
+        *,
+        each: Each | None = None,
+    ) -> Tensor:
+        """Velocities of the particles of k problems, (k, n, d), without gradient.
 
         Args:
             x: particles, (k, n, d).
@@ -77,40 +113,71 @@ class Field:
                 so.
             y: targets, (k, m, d).
             period: periods of the axes of a torus, (d,).
+            each: maps a function over pieces of the work, for example on threads; all problems
+                are computed at once by default.
 
         Raises:
             ConvergenceError: plans that are to converge did not.
         """
+        partners = twin if self.self_transport == "two-batch" else x
         if self.energy == "exact":
-            return self._scaled(self._difference(x, twin, y, None, period))
+            ahead, own = (exact_displacement(x, z, period) for z in (y, partners))
+            return scaled_to_one(ahead - own) if self.normalised else ahead - own
         square = mean_square(Pairs(x, y, x.new_ones(len(x)), period))
         # Where all particles lie on one target nothing moves, whatever epsilon is.
         square = square.clamp_min(torch.finfo(x.dtype).tiny / min(self.epsilons))
-        fields = [
-            self._scaled(self._difference(x, twin, y, epsilon * square, period))
-            for epsilon in self.epsilons
-        ]
+
+        def difference(relative: float) -> Tensor:
+            return self.difference(x, partners, y, relative * square, period, each=each)
+
+        fields = [difference(relative) for relative in self.epsilons]
+        if self.normalised:
+            fields = [scaled_to_one(field) for field in fields]
         return torch.stack(fields).mean(dim=0)
 
-    def _difference(
-        self, x: Tensor, twin: Tensor, y: Tensor, epsilon: Tensor | None, period: Tensor | None
+    def difference(
+        self,
+        x: Tensor,
+        partners: Tensor,
+        y: Tensor,
+        epsilon: Tensor,
+        period: Tensor | None = None,
+        *,
+        each: Each | None = None,
     ) -> Tensor:
-        partners = twin if self.self_transport == "two-batch" else x
+        """The velocity of entropic plans at a given epsilon, (k, n, d).
+
+        Args:
+            x: as for :meth:`velocity`.
+            partners: of the particles among themselves, (k, m, d).
+            y: as for :meth:`velocity`.
+            epsilon: of every problem, in units of half the squared distance, (k,).
+            period: as for :meth:`velocity`.
+            each: as for :meth:`velocity`.
+        """
         others = self.self_transport == "others"
-        ahead = self.displacement(x, y, epsilon, period)
-        return ahead - self.displacement(x, partners, epsilon, period, others=others)
+
+        def displaced(part: tuple[Tensor, bool, slice]) -> Tensor:
+            z, others, rows = part
+            return self.displacement(x[rows], z[rows], epsilon[rows], period, others=others)
+
+        problems = [slice(None)] if each is None else [slice(k, k + 1) for k in range(len(x))]
+        ends = ((y, False), (partners, others))
+        parts = [(*end, rows) for end in ends for rows in problems]
+        ahead, own = torch.cat(list((each or map)(displaced, parts))).chunk(2)
+        return ahead - own
 
     @torch.no_grad()
     def displacement(
         self,
         x: Tensor,
         y: Tensor,
-        epsilon: Tensor | None,
+        epsilon: Tensor,
         period: Tensor | None = None,
         *,
         others: bool = False,
     ) -> Tensor:
-        """T(x) - x, (k, n, d), of the plans from x to y.
+        """T(x) - x, (k, n, d), of the entropic plans from x to y.
 
         Args:
             x: particles, (k, n, d).
@@ -119,25 +186,18 @@ class Field:
             period: periods of the axes of a torus, (d,).
             others: whether particles of the same index are no partners.
         """
-        if self.energy == "exact":
-            return exact_displacement(x, y, period)
-        assert epsilon is not None
         pairs = Pairs(x, y, epsilon, period, others)
         if self.energy == "sinkhorn":
             return pairs.pull(self._potential(pairs)).displacement
-        pull = pairs.pull(pairs.start())
-        return pull.displacement if self.energy == "kl" else _by_mass(*pull)
+        displacement, log_mass = pairs.pull(pairs.start())
+        if self.energy == "kl":
+            return displacement
+        return displacement * log_mass.exp().unsqueeze(2)
 
     def _potential(self, pairs: Pairs) -> Tensor:
         if self.iterations is None:
             return converged(pairs, tolerance=self.tolerance).v
         return iterated(pairs, self.iterations)
-
-    def _scaled(self, velocity: Tensor) -> Tensor:
-        if not self.normalised:
-            return velocity
-        square = velocity.square().mean(dim=(1, 2), keepdim=True)
-        return velocity / square.sqrt().clamp_min(torch.finfo(velocity.dtype).tiny)
 
 
 def exact_displacement(x: Tensor, y: Tensor, period: Tensor | None = None) -> Tensor:
@@ -159,6 +219,7 @@ def exact_displacement(x: Tensor, y: Tensor, period: Tensor | None = None) -> Te
     return displacement
 
 
-def _by_mass(displacement: Tensor, log_sum: Tensor) -> Tensor:
-    """The displacement times the mass of the kernel there, whose logarithm is the sum."""
-    return displacement * log_sum.exp().unsqueeze(2)
+def scaled_to_one(velocity: Tensor) -> Tensor:
+    """Velocities of every problem, (k, n, d), over their root mean square."""
+    square = velocity.square().mean(dim=(1, 2), keepdim=True)
+    return velocity / square.sqrt().clamp_min(torch.finfo(velocity.dtype).tiny)

@@ -93,6 +93,20 @@ METHODS = {
             module="twostep_rs.training.stage_1",
             settings="twostep_rs.config:StageOneConfig",
         ),
+        Method(
+            name="w-flow",
+            title="W-Flow",
+            source="Candès et al. 2026",
+            module="twostep_rs.methods.w_flow",
+            settings="twostep_rs.methods.w_flow:WFlowConfig",
+        ),
+        Method(
+            name="drifting",
+            title="Drifting",
+            source="Deng et al. 2026",
+            module="twostep_rs.methods.drifting",
+            settings="twostep_rs.methods.drifting:DriftingConfig",
+        ),
     )
 }
 """By name."""

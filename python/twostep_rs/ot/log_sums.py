@@ -7,7 +7,7 @@ Everything that entropic transport does with two clouds is one of two sums,
     D_i = \sum_j p_{ij} (y_j - x_i), \quad
     p_{ij} = \exp(h_j - \rho |x_i - y_j|^2 - L_i).
 
-Neither keeps a matrix: on a GPU one kernel of our own runs over blocks of targets that live in
+Neither sum keeps a matrix: on a GPU one kernel of our own runs over blocks of targets that live in
 registers (:mod:`twostep_rs.ot.fused`); elsewhere blocks of rows are found one after another.
 """
 
@@ -96,11 +96,32 @@ def pull(
         return Pull(*fused.pull(x, y, h, rate, period=period, others=others))
     displacements, sums = [], []
     for points, logits in _blocks(x, y, h, rate, period, others):
-        total = logits.logsumexp(dim=2)
-        weights = logits.sub_(total.unsqueeze(2)).exp_()
-        sums.append(total)
-        displacements.append(_mean(points, y, weights, period))
+        sums.append(logits.logsumexp(dim=2))
+        displacements.append(_mean(points, y, logits.softmax(dim=2), period))
     return Pull(torch.cat(displacements, dim=1), torch.cat(sums, dim=1))
+
+
+def weights(
+    x: Tensor,
+    y: Tensor,
+    h: Tensor,
+    rate: Tensor,
+    *,
+    period: Tensor | None = None,
+    others: bool = False,
+) -> Tensor:
+    """The matrix p, (k, n, m), for those who keep it.
+
+    Args:
+        x: as for :func:`log_sums`.
+        y: likewise.
+        h: likewise.
+        rate: likewise.
+        period: likewise.
+        others: likewise.
+    """
+    blocks = _blocks(x, y, h, rate, period, others)
+    return torch.cat([logits.softmax(dim=2) for _, logits in blocks], dim=1)
 
 
 def _mean(x: Tensor, y: Tensor, weights: Tensor, period: Tensor | None) -> Tensor:

@@ -8,6 +8,7 @@ from twostep_rs.systems.generations import Generations
 from twostep_rs.systems.keller_segel import Constants, KellerSegel
 from twostep_rs.systems.kpp import KPP
 from twostep_rs.systems.kpp_law import KPPLaw
+from twostep_rs.systems.planar import Gaussians8, Imbalanced, Oval
 from twostep_rs.systems.protocol import Domain, System
 
 __all__ = [
@@ -16,8 +17,11 @@ __all__ = [
     "Cloud",
     "Constants",
     "Domain",
+    "Gaussians8",
     "Generations",
+    "Imbalanced",
     "KPPLaw",
     "KellerSegel",
+    "Oval",
     "System",
 ]
