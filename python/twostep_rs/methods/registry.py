@@ -112,6 +112,8 @@ METHODS = {
         _in_here("lsd", "Lagrangian self-distillation", "Boffi et al. 2025", "LSDConfig"),
         _in_here("psd", "Progressive self-distillation", "Boffi et al. 2025", "PSDConfig"),
         _in_here("esd", "Eulerian self-distillation", "Boffi et al. 2025", "ESDConfig"),
+        _in_here("w-flow", "W-Flow", "Candès et al. 2026", "WFlowConfig"),
+        _in_here("drifting", "Drifting", "Deng et al. 2026", "DriftingConfig"),
     )
 }
 """By name."""
