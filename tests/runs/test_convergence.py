@@ -10,9 +10,17 @@ import twostep_rs as ts
 from twostep_rs.config import ConvergenceConfig, EvaluationConfig
 from twostep_rs.errors import ConfigError, FileFormatError
 from twostep_rs.experiments import kpp2d, ks3d_laminar
-from twostep_rs.runs import RunDirectory, convergence_file, kpp_verdict, published, run
+from twostep_rs.runs import (
+    RunDirectory,
+    convergence_file,
+    evaluation,
+    kpp_verdict,
+    published,
+    run,
+)
 from twostep_rs.runs.convergence import Convergence, Estimate, study
 from twostep_rs.runs.convergence_file import read_convergence, write_convergence
+from twostep_rs.runs.steps import floor_ahead
 from twostep_rs.systems import KPP, KPPLaw
 
 SYSTEM = KPP(2, "cell2d", dt=2.0**-4, generations=4, prior="gaussian")
@@ -141,6 +149,21 @@ def test_a_whole_run(tmp_path):
     assert starts == ["cold", "stage I", "stage II"]
     assert set(published.of_experiment("kpp2d")) == {"figure-10", "figure-11", "figure-12"}
     assert set(published.of_experiment("kpp3d")) == {"figure-13", "figure-14", "figure-15"}
+
+
+def test_references_of_a_floor_ahead_are_those_of_the_evaluation(tmp_path, monkeypatch):
+    config = kpp2d.config("full")
+    few = dataclasses.replace(
+        config.evaluation, parameters=(0.25,), particles=60, floor_pairs=2, bins=4
+    )
+    run = RunDirectory.create(tmp_path, dataclasses.replace(config, evaluation=few))
+    seen = []
+    monkeypatch.setattr(
+        evaluation, "measure_floor", lambda system, config, **_: seen.append((system, config))
+    )
+    with floor_ahead(run, kpp2d.EXPERIMENT) as floor:
+        floor.result()
+    assert seen == [(kpp2d.references("paper"), few)]
 
 
 def test_what_has_no_growth_rate_is_refused(tmp_path):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
+    from twostep_rs.systems import System
     from twostep_rs.training.model import TwoStepModel
 
 _TIMED = ("simulate", "stage_1", "stage_2", "couplings")
@@ -53,15 +54,13 @@ def evaluate(
     from twostep_rs.training.model import load
 
     config = run.config
-    physics = config.simulation.physics
-    system = experiment.system(physics)
-    references = system if experiment.references is None else experiment.references(physics)
+    system = experiment.system(config.simulation.physics)
     start = time.perf_counter()
     with num_threads(config.threads), progress.task("evaluate") as advance:
         model = load(run.path, system=system, device=config.device)
         found = evaluation.evaluate(
             _samplers(model),
-            references,
+            _references(experiment, run),
             config.evaluation,
             training_parameters=config.simulation.parameters,
             seed=config.seed,
@@ -109,7 +108,7 @@ def floor_ahead(
         try:
             yield pool.submit(
                 evaluation.measure_floor,
-                experiment.system(run.config.simulation.physics),
+                _references(experiment, run),
                 run.config.evaluation,
                 seed=run.config.seed,
                 threads=run.config.threads,
@@ -117,3 +116,10 @@ def floor_ahead(
             )
         finally:
             stop.set()
+
+
+def _references(experiment: Experiment, run: RunDirectory) -> System:
+    """What the references of an evaluation are drawn from."""
+    physics = run.config.simulation.physics
+    draw = experiment.system if experiment.references is None else experiment.references
+    return draw(physics)
