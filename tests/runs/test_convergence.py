@@ -117,7 +117,7 @@ def test_the_plateau_of_the_published_figure(monkeypatch):
 
 
 def tiny(out, **changes):
-    config = kpp2d.config("quick")
+    config = kpp2d.EXPERIMENT.config("quick")
     config = dataclasses.replace(
         config,
         simulation=dataclasses.replace(
@@ -152,7 +152,7 @@ def test_a_whole_run(tmp_path):
 
 
 def test_references_of_a_floor_ahead_are_those_of_the_evaluation(tmp_path, monkeypatch):
-    config = kpp2d.config("full")
+    config = kpp2d.EXPERIMENT.config("full")
     few = dataclasses.replace(
         config.evaluation, parameters=(0.25,), particles=60, floor_pairs=2, bins=4
     )
@@ -163,7 +163,7 @@ def test_references_of_a_floor_ahead_are_those_of_the_evaluation(tmp_path, monke
     )
     with floor_ahead(run, kpp2d.EXPERIMENT) as floor:
         floor.result()
-    assert seen == [(kpp2d.references("paper"), few)]
+    assert seen == [(KPPLaw(kpp2d.system()), few)]
 
 
 def test_what_has_no_growth_rate_is_refused(tmp_path):
@@ -180,4 +180,4 @@ def test_what_has_no_growth_rate_is_refused(tmp_path):
 
 def test_other_physics_are_refused():
     with pytest.raises(ConfigError, match="physics: expected 'paper' for kpp2d"):
-        kpp2d.system("resolved")
+        kpp2d.EXPERIMENT.system("resolved")
