@@ -17,7 +17,7 @@ from twostep_rs.config import (
 from twostep_rs.errors import ConfigError
 from twostep_rs.experiments import presets
 from twostep_rs.experiments.experiment import Experiment
-from twostep_rs.systems import KPP, KPPLaw
+from twostep_rs.systems import KPP, KPPLaw, SettledKPP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,6 +69,7 @@ def experiment(
         config=functools.partial(_config, name, metrics),
         printed={stage: dict(zip(TEST, row, strict=True)) for stage, row in printed.items()},
         references=lambda physics: KPPLaw(of(physics)),
+        particles=lambda physics: SettledKPP(of(physics)),
         dyadic=True,
     )
 

@@ -62,6 +62,7 @@ def evaluate(
             _samplers(model),
             _references(experiment, run),
             config.evaluation,
+            particles=_particles(experiment, run),
             training_parameters=config.simulation.parameters,
             seed=config.seed,
             method="two-step" if config.method == "meanflow" else config.method,
@@ -113,6 +114,7 @@ def floor_ahead(
                 seed=run.config.seed,
                 threads=run.config.threads,
                 stop=stop.is_set,
+                particles=_particles(experiment, run),
             )
         finally:
             stop.set()
@@ -123,3 +125,10 @@ def _references(experiment: Experiment, run: RunDirectory) -> System:
     physics = run.config.simulation.physics
     draw = experiment.system if experiment.references is None else experiment.references
     return draw(physics)
+
+
+def _particles(experiment: Experiment, run: RunDirectory) -> System | None:
+    """The simulator, where its clouds are compared too."""
+    if experiment.particles is None:
+        return None
+    return experiment.particles(run.config.simulation.physics)
