@@ -17,9 +17,9 @@ from twostep_rs.systems import KPP
 
 def main(processes: int) -> None:
     """Solve them, the longest first."""
-    space, plane = kpp3d.system("paper"), kpp2d.system("paper")
+    space, plane = kpp3d.system(), kpp2d.system()
     jobs = [(space, kappa, False) for kappa in reversed(kpp.TEST)]
-    growths = kpp2d.config("full").convergence.parameters
+    growths = kpp2d.EXPERIMENT.config("full").convergence.parameters
     jobs += [(plane, kappa, True) for kappa in growths]
     jobs += [(KPP(2, flow), kappa, False) for flow in FLOWS for kappa in reversed(kpp.TEST)]
     with ProcessPoolExecutor(processes) as pool:

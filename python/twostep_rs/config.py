@@ -50,7 +50,8 @@ class MethodConfig:
         head: how the parameter enters the output: not, by a polynomial, or affinely by its
             logarithm.
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
-        waves: octaves of waves of the positions among the inputs.
+        waves: octaves of waves of the positions among the inputs; at least two on a torus that is
+            not cut, where networks see nothing else of a position.
         width: width of every hidden layer.
         depth: number of hidden layers.
         steps: optimiser steps.
@@ -144,7 +145,8 @@ class StageTwoConfig:
         jitter: noise on the parameter that the trunk sees in training, in units of the range.
         inputs: where the correction is evaluated: at the output of stage I, or at the source
             particle that it came from, which stays in the range of training at any parameter.
-        waves: octaves of waves of the positions among the inputs.
+        waves: octaves of waves of the positions among the inputs; at least two on a torus that is
+            not cut, where networks see nothing else of a position.
         width: width of every residual block.
         depth: number of residual blocks.
         steps: optimiser steps.

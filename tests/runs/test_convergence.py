@@ -10,10 +10,19 @@ import twostep_rs as ts
 from twostep_rs.config import ConvergenceConfig, EvaluationConfig
 from twostep_rs.errors import ConfigError, FileFormatError
 from twostep_rs.experiments import kpp2d, ks3d_laminar
-from twostep_rs.runs import RunDirectory, convergence_file, kpp_verdict, published, run
+from twostep_rs.runs import (
+    RunDirectory,
+    convergence_file,
+    evaluation,
+    kpp_verdict,
+    published,
+    run,
+)
 from twostep_rs.runs.convergence import Convergence, Estimate, study
 from twostep_rs.runs.convergence_file import read_convergence, write_convergence
-from twostep_rs.systems import KPP, KPPLaw
+from twostep_rs.runs.evaluation_file import read_evaluation
+from twostep_rs.runs.steps import floor_ahead
+from twostep_rs.systems import KPP, KPPLaw, SettledKPP
 
 SYSTEM = KPP(2, "cell2d", dt=2.0**-4, generations=4, prior="gaussian")
 SMALL = ConvergenceConfig(parameters=(0.25,), particles=3_000, generations=8, seeds=4)
@@ -23,9 +32,17 @@ def from_the_law(kappa, n, seed):
     return KPPLaw(SYSTEM).simulate(kappa, n=n, seed=seed).target
 
 
+def again_from(known, progress=None):
+    starts = {"stage II": from_the_law}
+    found = study(
+        SYSTEM, starts, SMALL, training_parameters=(0.2, 0.4), progress=progress, known=known
+    )
+    return list(found)
+
+
 @pytest.fixture(scope="module")
 def results():
-    return study(SYSTEM, {"stage II": from_the_law}, SMALL, training_parameters=(0.2, 0.4))
+    return again_from(())
 
 
 def result(start, arrival, error=0.1):
@@ -61,10 +78,18 @@ def test_a_start_from_the_law_is_right_at_once(results):
 def test_the_number_of_threads_changes_nothing(results):
     ts.set_num_threads(1)
     try:
-        again = study(SYSTEM, {"stage II": from_the_law}, SMALL, training_parameters=(0.2, 0.4))
+        again = again_from(())
     finally:
         ts.set_num_threads(None)
     assert again == results
+
+
+def test_a_study_goes_on_from_what_is_there(results, monkeypatch):
+    seen = []
+    assert again_from(results[:1], progress=lambda *count: seen.append(count)) == results
+    assert seen == [(5, 8), (6, 8), (7, 8), (8, 8)]
+    monkeypatch.setattr(KPP, "run", None)  # nothing is left to run
+    assert again_from(results) == results
 
 
 def test_the_file_is_read_back_and_checked(results, tmp_path):
@@ -109,7 +134,7 @@ def test_the_plateau_of_the_published_figure(monkeypatch):
 
 
 def tiny(out, **changes):
-    config = kpp2d.config("quick")
+    config = kpp2d.EXPERIMENT.config("quick")
     config = dataclasses.replace(
         config,
         simulation=dataclasses.replace(
@@ -124,7 +149,10 @@ def tiny(out, **changes):
         convergence=dataclasses.replace(SMALL, parameters=(0.25,), particles=200, seeds=2),
     )  # fmt: skip
     experiment = dataclasses.replace(
-        kpp2d.EXPERIMENT, system=lambda _: SYSTEM, references=lambda _: KPPLaw(SYSTEM)
+        kpp2d.EXPERIMENT,
+        system=lambda _: SYSTEM,
+        references=lambda _: KPPLaw(SYSTEM),
+        particles=lambda _: SettledKPP(SYSTEM),
     )
     return run(experiment, dataclasses.replace(config, **changes), out)
 
@@ -139,8 +167,31 @@ def test_a_whole_run(tmp_path):
         assert words in page
     starts = [found.start for found in read_convergence(directory.convergence)]
     assert starts == ["cold", "stage I", "stage II"]
+    rows, _ = read_evaluation(directory.evaluation)
+    particles = [row for row in rows if row.method == "particles"]
+    assert {row.stage for row in particles} == {0}
+    assert {(row.parameter, row.metric) for row in particles} == {
+        (kappa, metric) for kappa in (0.25, 0.1) for metric in ("histogram", "masses")
+    }
     assert set(published.of_experiment("kpp2d")) == {"figure-10", "figure-11", "figure-12"}
     assert set(published.of_experiment("kpp3d")) == {"figure-13", "figure-14", "figure-15"}
+
+
+def test_references_of_a_floor_ahead_are_those_of_the_evaluation(tmp_path, monkeypatch):
+    config = kpp2d.EXPERIMENT.config("full")
+    few = dataclasses.replace(
+        config.evaluation, parameters=(0.25,), particles=60, floor_pairs=2, bins=4
+    )
+    run = RunDirectory.create(tmp_path, dataclasses.replace(config, evaluation=few))
+    seen = []
+    monkeypatch.setattr(
+        evaluation,
+        "measure_floor",
+        lambda system, config, particles, **_: seen.append((system, config, particles)),
+    )
+    with floor_ahead(run, kpp2d.EXPERIMENT) as floor:
+        floor.result()
+    assert seen == [(KPPLaw(kpp2d.system()), few, SettledKPP(kpp2d.system()))]
 
 
 def test_what_has_no_growth_rate_is_refused(tmp_path):
@@ -157,4 +208,4 @@ def test_what_has_no_growth_rate_is_refused(tmp_path):
 
 def test_other_physics_are_refused():
     with pytest.raises(ConfigError, match="physics: expected 'paper' for kpp2d"):
-        kpp2d.system("resolved")
+        kpp2d.EXPERIMENT.system("resolved")

@@ -10,7 +10,7 @@ import pytest
 from twostep_rs.config import EvaluationConfig
 from twostep_rs.errors import ConfigError
 from twostep_rs.runs import evaluate
-from twostep_rs.systems import KPP, KPPLaw, System
+from twostep_rs.systems import KPP, KPPLaw, SettledKPP, System
 
 PERIOD = 2.0 * math.pi
 SMALL = EvaluationConfig(
@@ -57,3 +57,13 @@ def test_planes_and_exact_masses_are_measured():
 def test_masses_need_a_law():
     with pytest.raises(ConfigError, match="expected no 'masses' where no law is known"):
         evaluate({}, KPP(2, "cell2d"), SMALL, training_parameters=())
+
+
+def test_runs_settle_in_the_law():
+    still = KPP(2, ("0", "0"), dt=2.0**-3)
+    drawn, settled = (kind(still).simulate(0.25, n=5_000, seed=5) for kind in (KPPLaw, SettledKPP))
+    assert (settled.source == drawn.source).all()
+    assert (abs(settled.target - drawn.target) > 1e-3).mean() > 0.9
+    counts, _ = np.histogramdd(settled.target, bins=6, range=[(0.0, PERIOD)] * 2)
+    chi_squared = ((counts - 5_000 / 36) ** 2 / (5_000 / 36)).sum()
+    assert abs(chi_squared - 35) < 6.0 * math.sqrt(2.0 * 35)  # false alarm below 1e-6

@@ -59,7 +59,7 @@ def rms_error(moved, source, parameter):
 
 
 def test_stage_1_turns_across_the_cut():
-    config = replace(STAGE_1, coupling="paired", width=32, steps=500, batch=128, ema=0.99)
+    config = replace(STAGE_1, coupling="paired", waves=0, width=32, steps=500, batch=128, ema=0.99)
     net = stage_1.train(turned(), config, seed=0)
     source = Turn().prior(500, 99)
     for parameter, tolerance in ((0.5, 0.15), (1.5, 0.15), (2.5, 0.3)):
@@ -119,8 +119,10 @@ def test_a_kpp_system_is_learned_from_unpaired_clouds(tmp_path):
     assert ts.load(tmp_path).system == system
 
 
-def test_waves_are_periodic_and_their_tangent_is_exact():
-    features = Waves(scaling_of(torch.zeros(1, 2), [1.0], PERIOD)).double()
+@pytest.mark.parametrize(("waves", "octaves"), [(0, 2), (3, 3)])
+def test_waves_are_periodic_and_their_tangent_is_exact(waves, octaves):
+    features = Waves(scaling_of(torch.zeros(1, 2), [1.0], PERIOD), waves).double()
+    assert features.width == 2 * 2 * octaves
     z = torch.randn(50, 2, dtype=torch.float64)
     direction = torch.randn(50, 2, dtype=torch.float64)
     torch.testing.assert_close(features(z + LENGTHS.double()), features(z), rtol=0, atol=1e-6)

@@ -30,6 +30,8 @@ class Experiment:
             of bins per axis, in a box around both clouds or over the torus, physics ``paper``.
         references: makes the system that references of the evaluation are drawn from, where it
             is not ``system``.
+        particles: makes the simulator as it draws from the law of the references, where its clouds
+            are no independent draws; the evaluation compares them with each other too.
         dyadic: whether the parameter is shown on a logarithmic axis.
     """
 
@@ -41,4 +43,5 @@ class Experiment:
     config: Callable[[Preset], Config]
     printed: Mapping[int, Mapping[float, float]] = field(default_factory=dict)
     references: Callable[[Physics], System] | None = None
+    particles: Callable[[Physics], System] | None = None
     dyadic: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 from twostep_rs.config import (
@@ -14,9 +15,13 @@ from twostep_rs.config import (
     StageTwoConfig,
 )
 from twostep_rs.errors import ConfigError
-from twostep_rs.systems import KPP, KPPLaw
+from twostep_rs.experiments import presets
+from twostep_rs.experiments.experiment import Experiment
+from twostep_rs.systems import KPP, KPPLaw, SettledKPP
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from twostep_rs.config import Metric
     from twostep_rs.experiments.experiment import Preset
     from twostep_rs.systems.keller_segel import Physics
@@ -28,110 +33,93 @@ TEST = tuple(2.0 ** (-2.0 - 0.25 * k) for k in range(11))
 PARTICLES = 20_000
 BINS = 72
 
-# The networks that these experiments were measured with.
-_STAGE_1 = StageOneConfig(
-    coupling="exact", head="log-affine", jitter=0.3, waves=0, width=64, learning_rate=3e-3
-)
-_STAGE_2 = StageTwoConfig(
-    head="log-affine",
-    jitter=0.3,
-    waves=0,
-    width=64,
-    depth=6,
-    batch_period=10,
-    refresh=10,
-    pool=1,
-    ahead=0,
-)
+_STAGE_1 = StageOneConfig(coupling="exact", head="quadratic", jitter=0.3)
+_STAGE_2 = StageTwoConfig(head="quadratic", jitter=0.3, depth=6)
 
 
-def system(name: str, dim: int, flow: str, generations: int, physics: Physics) -> KPP:
-    """The particles, from a wrapped normal law.
+def experiment(
+    name: str,
+    title: str,
+    system: Callable[[], KPP],
+    *,
+    metrics: tuple[Metric, ...],
+    printed: Mapping[int, tuple[float, ...]],
+) -> Experiment:
+    """An experiment of fronts.
 
-    Raises:
-        ConfigError: other physics than those of the paper are asked for.
+    Args:
+        name: as on the command line.
+        title: as above a report.
+        system: makes the particles.
+        metrics: of the evaluation; ``quick`` takes the first.
+        printed: published W2 squared at :data:`TEST`, by stage.
     """
-    if physics != "paper":
-        raise ConfigError(f"physics: expected 'paper' for {name}, got {physics!r}")
-    return KPP(dim, flow, lam=2.0, theta=1.0, r=1.0, generations=generations, prior="gaussian")
+
+    def of(physics: Physics) -> KPP:
+        if physics != "paper":
+            raise ConfigError(f"physics: expected 'paper' for {name}, got {physics!r}")
+        return system()
+
+    return Experiment(
+        name=name,
+        title=title,
+        axis="kappa",
+        axis_label=r"diffusivity $\kappa$",
+        system=of,
+        config=functools.partial(_config, name, metrics),
+        printed={stage: dict(zip(TEST, row, strict=True)) for stage, row in printed.items()},
+        references=lambda physics: KPPLaw(of(physics)),
+        particles=lambda physics: SettledKPP(of(physics)),
+        dyadic=True,
+    )
 
 
-def law(particles: KPP) -> KPPLaw:
-    """The law that the particles tend to, which references are drawn from."""
-    return KPPLaw(particles)
-
-
-def config(name: str, preset: Preset, metrics: tuple[Metric, ...]) -> Config:
+def _config(name: str, metrics: tuple[Metric, ...], preset: Preset) -> Config:
     """The configuration of a preset.
 
-    ``full``: stage I on optimal pairs, six blocks of correction, heads affine in the logarithm of
-    kappa.
+    ``full``: stage I on optimal pairs, six blocks of correction, heads quadratic in kappa.
     ``paper``: the printed method. ``quick``: less training and fewer repeats for two CPU cores,
     but never fewer particles.
     """
-    simulation = SimulationConfig(parameters=TRAINING, particles=PARTICLES)
-    evaluation = EvaluationConfig(
-        parameters=TEST, particles=PARTICLES, bins=BINS, boxes=("joint",), metrics=metrics
+    full = Config(
+        experiment=name,
+        simulation=SimulationConfig(parameters=TRAINING, particles=PARTICLES),
+        stage_1=_STAGE_1,
+        stage_2=_STAGE_2,
+        evaluation=EvaluationConfig(
+            parameters=TEST, particles=PARTICLES, bins=BINS, boxes=("joint",), metrics=metrics
+        ),
+        convergence=ConvergenceConfig(parameters=tuple(TEST[k] for k in (0, 4, 7, 9, 10))),
     )
-    if preset == "quick":
-        return Config(
-            experiment=name,
+    if preset == "paper":
+        return dataclasses.replace(
+            full,
             preset=preset,
-            simulation=simulation,
-            stage_1=dataclasses.replace(_STAGE_1, steps=4_000, batch=1_024),
-            stage_2=dataclasses.replace(_STAGE_2, steps=600, batch=1_000, ema=0.99),
-            evaluation=EvaluationConfig(
+            stage_1=dataclasses.replace(presets.PRINTED_STAGE_1, coupling="independent"),
+            stage_2=dataclasses.replace(presets.PRINTED_STAGE_2, depth=6),
+            convergence=dataclasses.replace(full.convergence, resampling="multinomial"),
+        )
+    if preset == "quick":
+        return dataclasses.replace(
+            full,
+            preset=preset,
+            stage_1=dataclasses.replace(
+                presets.QUICK_STAGE_1,
+                coupling="exact",
+                head=_STAGE_1.head,
+                steps=4_000,
+                batch=1_024,
+            ),
+            stage_2=dataclasses.replace(
+                presets.QUICK_STAGE_2, head=_STAGE_2.head, depth=_STAGE_2.depth, steps=600
+            ),
+            evaluation=dataclasses.replace(
+                full.evaluation,
                 parameters=TEST[::2],
-                particles=PARTICLES,
                 references=2,
                 floor_pairs=3,
-                bins=BINS,
-                boxes=("joint",),
                 metrics=metrics[:1],
             ),
             convergence=ConvergenceConfig(parameters=(TEST[4], TEST[10]), generations=32),
         )
-    convergence = ConvergenceConfig(parameters=tuple(TEST[k] for k in (0, 4, 7, 9, 10)))
-    if preset == "paper":
-        return Config(
-            experiment=name,
-            preset=preset,
-            simulation=simulation,
-            stage_1=StageOneConfig(
-                method="meanflow",
-                coupling="independent",
-                head="plain",
-                jitter=0.0,
-                waves=0,
-                width=64,
-                learning_rate=1e-3,
-            ),
-            stage_2=StageTwoConfig(
-                head="plain",
-                jitter=0.0,
-                inputs="position",
-                waves=0,
-                width=64,
-                depth=6,
-                steps=2_000,
-                source="prior",
-                batch=1_500,
-                batch_period=50,
-                refresh=50,
-                pool=1,
-                ahead=0,
-                debias=False,
-            ),
-            evaluation=evaluation,
-            convergence=ConvergenceConfig(
-                parameters=convergence.parameters, resampling="multinomial"
-            ),
-        )
-    return Config(
-        experiment=name,
-        simulation=simulation,
-        stage_1=_STAGE_1,
-        stage_2=dataclasses.replace(_STAGE_2, steps=4_000),
-        evaluation=evaluation,
-        convergence=convergence,
-    )
+    return full

@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from twostep_rs.experiments import kpp
-from twostep_rs.experiments.experiment import Experiment
-
-if TYPE_CHECKING:
-    from twostep_rs.config import Config
-    from twostep_rs.experiments.experiment import Preset
-    from twostep_rs.systems import KPP, KPPLaw
-    from twostep_rs.systems.keller_segel import Physics
-
-NAME = "kpp2d"
+from twostep_rs.systems import KPP
 
 # About nine relaxation times at the smallest kappa of training.
 GENERATIONS = 128
@@ -32,29 +22,15 @@ PRINTED = {
 }
 
 
-def system(physics: Physics) -> KPP:
-    """The simulator, in the flow as it is printed."""
-    return kpp.system(NAME, 2, "cell2d", GENERATIONS, physics)
+def system() -> KPP:
+    """The particles, in the flow as it is printed, from a wrapped normal law."""
+    return KPP(2, "cell2d", lam=2.0, theta=1.0, r=1.0, generations=GENERATIONS, prior="gaussian")
 
 
-def references(physics: Physics) -> KPPLaw:
-    """The law that references are drawn from."""
-    return kpp.law(system(physics))
-
-
-def config(preset: Preset) -> Config:
-    """The configuration of a preset, see :func:`twostep_rs.experiments.kpp.config`."""
-    return kpp.config(NAME, preset, ("histogram", "masses"))
-
-
-EXPERIMENT = Experiment(
-    name=NAME,
-    title="KPP fronts in a time-periodic cellular flow, two dimensions",
-    axis="kappa",
-    axis_label=r"diffusivity $\kappa$",
-    system=system,
-    config=config,
-    printed={stage: dict(zip(kpp.TEST, values, strict=True)) for stage, values in PRINTED.items()},
-    references=references,
-    dyadic=True,
+EXPERIMENT = kpp.experiment(
+    "kpp2d",
+    "KPP fronts in a time-periodic cellular flow, two dimensions",
+    system,
+    metrics=("histogram", "masses"),
+    printed=PRINTED,
 )

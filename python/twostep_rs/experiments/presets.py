@@ -1,7 +1,8 @@
-"""What the experiments of Keller-Segel systems have in common: presets at the printed sizes."""
+"""What experiments have in common: the printed method, what two cores can do, and presets."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from twostep_rs.config import (
@@ -17,6 +18,50 @@ if TYPE_CHECKING:
     from twostep_rs.experiments.experiment import Preset
 
 
+# The printed method; what it leaves open is chosen here.
+PRINTED_STAGE_1 = StageOneConfig(
+    method="meanflow",
+    coupling="paired",
+    head="plain",
+    jitter=0.0,
+    waves=0,
+    width=64,
+    learning_rate=1e-3,
+)
+PRINTED_STAGE_2 = StageTwoConfig(
+    head="plain",
+    jitter=0.0,
+    inputs="position",
+    waves=0,
+    width=64,
+    steps=2_000,
+    source="prior",
+    batch=1_500,
+    batch_period=50,
+    refresh=50,
+    pool=1,
+    ahead=0,
+    debias=False,
+)
+
+# What two CPU cores can train while one waits.
+QUICK_STAGE_1 = StageOneConfig(
+    jitter=0.3, waves=0, width=64, steps=6_000, batch=512, learning_rate=3e-3
+)
+QUICK_STAGE_2 = StageTwoConfig(
+    jitter=0.3,
+    waves=0,
+    width=64,
+    steps=300,
+    batch=1_000,
+    batch_period=10,
+    refresh=10,
+    pool=1,
+    ahead=0,
+    ema=0.99,
+)
+
+
 def config(
     name: str,
     preset: Preset,
@@ -26,7 +71,7 @@ def config(
     quick: tuple[float, ...],
     metrics: tuple[Metric, ...] = ("histogram", "exact"),
 ) -> Config:
-    """The configuration of a preset.
+    """The configuration of a preset of a Keller-Segel system.
 
     ``full``: the defaults at the printed sizes. ``paper``: the printed method. ``quick``: less
     training and fewer repeats for two CPU cores, but never fewer particles.
@@ -46,21 +91,8 @@ def config(
             experiment=name,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(
-                jitter=0.3, waves=0, width=64, steps=6_000, batch=512, learning_rate=3e-3
-            ),
-            stage_2=StageTwoConfig(
-                jitter=0.3,
-                waves=0,
-                width=64,
-                steps=300,
-                batch=1_000,
-                batch_period=10,
-                refresh=10,
-                pool=1,
-                ahead=0,
-                ema=0.99,
-            ),
+            stage_1=QUICK_STAGE_1,
+            stage_2=QUICK_STAGE_2,
             evaluation=EvaluationConfig(
                 parameters=quick,
                 references=2,
@@ -74,31 +106,8 @@ def config(
             experiment=name,
             preset=preset,
             simulation=simulation,
-            stage_1=StageOneConfig(
-                method="meanflow",
-                coupling="paired",
-                head="plain",
-                jitter=0.0,
-                waves=0,
-                width=64,
-                learning_rate=1e-3,
-            ),
-            stage_2=StageTwoConfig(
-                head="plain",
-                jitter=0.0,
-                inputs="position",
-                waves=0,
-                width=64,
-                steps=2_000,
-                source="prior",
-                batch=1_500,
-                batch_period=50,
-                refresh=50,
-                pool=1,
-                ahead=0,
-                debias=False,
-                residual_weight=1.0,
-            ),
+            stage_1=PRINTED_STAGE_1,
+            stage_2=dataclasses.replace(PRINTED_STAGE_2, residual_weight=1.0),
             evaluation=evaluation,
         )
     return Config(experiment=name, simulation=simulation, evaluation=evaluation)

@@ -18,9 +18,6 @@ Head = Literal["plain", "affine", "log-affine", "quadratic"]
 # is above 4 pi.
 _TIME_FREQUENCIES = (2.0 * math.pi, 4.0 * math.pi)
 
-# Waves per axis of a torus. Products of them are left to the network.
-_HARMONICS = (1, 2)
-
 
 @dataclass(frozen=True)
 class Scaling:
@@ -69,21 +66,25 @@ class Standardise(nn.Module):
 
 
 class Waves(nn.Module):
-    r"""Positions on a torus as sines and cosines of :math:`2\pi k x / L`: periodic features.
+    r"""Positions on a torus as sines and cosines of :math:`2\pi 2^k x / L`: periodic features.
 
-    A map :math:`x + u(x)` with u of these features is a map of the torus.
+    A map :math:`x + u(x)` with u of these features is a map of the torus. Products of waves of
+    different axes are left to the network.
+
+    Args:
+        scaling: where the training data lie.
+        waves: octaves of waves, k = 0, 1, ...; at least two are taken.
     """
 
     scale: Tensor
     frequencies: Tensor
 
-    def __init__(self, scaling: Scaling) -> None:
+    def __init__(self, scaling: Scaling, waves: int = 2) -> None:
         super().__init__()
         assert scaling.period is not None
-        self.width = 2 * len(_HARMONICS) * scaling.dim
-        frequencies = (
-            2.0 * math.pi * torch.tensor(_HARMONICS) / torch.tensor(scaling.period)[:, None]
-        )
+        harmonics = torch.tensor([2.0**k for k in range(max(waves, 2))])
+        self.width = 2 * len(harmonics) * scaling.dim
+        frequencies = 2.0 * math.pi * harmonics / torch.tensor(scaling.period)[:, None]
         self.register_buffer("frequencies", frequencies, persistent=False)
         self.register_buffer("scale", torch.tensor(scaling.scale), persistent=False)
 
@@ -173,7 +174,7 @@ class PositionFeatures(nn.Module):
 def position_features(scaling: Scaling, waves: int = 0) -> PositionFeatures | Waves:
     """What networks see of a position; on a torus that is not cut periodic waves alone."""
     whole = scaling.period is not None and scaling.origin is None
-    return Waves(scaling) if whole else PositionFeatures(scaling, waves)
+    return Waves(scaling, waves) if whole else PositionFeatures(scaling, waves)
 
 
 class ParameterFeatures(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from twostep_rs.systems.kpp import PERIOD
 from twostep_rs.threads import get_num_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -104,7 +104,8 @@ def study(
     training_parameters: Sequence[float],
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> list[Convergence]:
+    known: Sequence[Convergence] = (),
+) -> Iterator[Convergence]:
     """Run particles from every start, with several seeds, and compare with the reference.
 
     Runs of one seed share their random numbers whatever they start from. The reference in two
@@ -118,46 +119,82 @@ def study(
         training_parameters: parameters of training, for the mark of each result.
         seed: seed of the study.
         progress: called as ``progress(done, total)`` in runs.
+        known: results of this study that are there already, and are given back as they are.
 
-    Returns:
-        One result per diffusivity and start; the same for any number of threads.
+    Yields:
+        One result per diffusivity and start, in this order, as soon as it is there; the same for
+        any number of threads.
     """
     every = {COLD: _uniform(system), **starts}
-    total = len(config.parameters) * len(every) * config.seeds
-    done = 0
+    there = {(result.kappa, result.start): result for result in known}
+    cases = [
+        _Case(kappa, index, name) for index, kappa in enumerate(config.parameters) for name in every
+    ]
+    total, done = len(cases) * config.seeds, 0
     low = min(training_parameters, default=math.inf)
     high = max(training_parameters, default=-math.inf)
-    results = []
     pool = ThreadPoolExecutor(get_num_threads())
     try:
-        truths = list(pool.map(lambda kappa: truth(system, kappa), config.parameters))
-        for index, (kappa, known) in enumerate(zip(config.parameters, truths, strict=True)):
-            seeds = [
-                cloud_seed(seed, Purpose.GROWTH, index * _RUNS_PER_PARAMETER + k)
-                for k in range(config.seeds)
-            ]
-            for name, start in every.items():
-                clouds = [start(kappa, config.particles, number) for number in seeds]
-                growths = []
-                grow = functools.partial(_growth, system, config, kappa)
-                for growth in pool.map(grow, clouds, seeds):
-                    growths.append(growth)
-                    done += 1
-                    if progress is not None:
-                        progress(done, total)
-                results.append(
-                    _summary(
-                        system,
-                        kappa,
-                        name,
-                        np.array(growths),
-                        known,
-                        training_range=low <= kappa <= high,
-                    )
-                )
+        truths = dict(
+            zip(
+                config.parameters,
+                pool.map(lambda kappa: truth(system, kappa), config.parameters),
+                strict=True,
+            )
+        )
+        # All runs are begun at once, so that no thread waits at the end of a case.
+        runs = {
+            case: _begin(pool, system, config, case, every[case.start], seed)
+            for case in cases
+            if (case.kappa, case.start) not in there
+        }
+        for case in cases:
+            if case not in runs:
+                done += config.seeds
+                yield there[case.kappa, case.start]
+                continue
+            growths = []
+            for run in runs.pop(case):
+                growths.append(run.result())
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            yield _summary(
+                system,
+                case.kappa,
+                case.start,
+                np.array(growths),
+                truths[case.kappa],
+                training_range=low <= case.kappa <= high,
+            )
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return results
+
+
+@dataclass(frozen=True)
+class _Case:
+    """The runs of all seeds from one start at one diffusivity, which has a number."""
+
+    kappa: float
+    index: int
+    start: str
+
+
+def _begin(
+    pool: ThreadPoolExecutor,
+    system: KPP,
+    config: ConvergenceConfig,
+    case: _Case,
+    start: Start,
+    seed: int,
+) -> list[Future[Points]]:
+    """Begin the runs of a case."""
+    begun = []
+    for k in range(config.seeds):
+        number = cloud_seed(seed, Purpose.GROWTH, case.index * _RUNS_PER_PARAMETER + k)
+        initial = start(case.kappa, config.particles, number)
+        begun.append(pool.submit(_growth, system, config, case.kappa, initial, number))
+    return begun
 
 
 def _uniform(system: KPP) -> Start:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 import math
@@ -43,8 +44,9 @@ class Row:
     """One figure: the distance of one stage at one parameter by one metric.
 
     Attributes:
-        method: name of the method.
-        stage: stage of the method.
+        method: name of the method, or ``particles``.
+        stage: stage of the method; 0 for ``particles``, which are clouds of the simulator against
+            each other, where they are not independent draws as the references are.
         parameter: parameter of the system.
         training_range: whether the parameter lies between those of training.
         seed: seed of the run.
@@ -108,11 +110,13 @@ class Yardstick:
         references: independent clouds at every parameter, in their order.
         sources: where their particles began, where a metric asks for it.
         floors: distances of disjoint pairs of them, by metric, then by parameter.
+        particles: those of pairs of clouds of the simulator, where they differ from these.
     """
 
     references: Sequence[Sequence[Points]]
     sources: Sequence[Sequence[Points]]
     floors: Mapping[Metric, Sequence[Sequence[float]]]
+    particles: Mapping[Metric, Sequence[Sequence[float]]]
 
 
 def evaluate(
@@ -125,6 +129,7 @@ def evaluate(
     method: str = "two-step",
     threads: int | None = None,
     progress: Callable[[int, int], None] | None = None,
+    particles: System | None = None,
     yardstick: Yardstick | None = None,
 ) -> Evaluation:
     """Measure every stage against fresh references.
@@ -146,6 +151,8 @@ def evaluate(
         method: name of the method in each row.
         threads: number of threads; the package's default where it is None.
         progress: called as ``progress(done, total)`` in units of simulations and distances.
+        particles: the simulator, where its clouds are no independent draws of the law that
+            ``system`` draws from: as many pairs of them as there are references are compared.
         yardstick: references and floors of this system, configuration and seed, where
             :func:`measure_floor` has found them already.
 
@@ -158,9 +165,9 @@ def evaluate(
         KeyboardInterrupt: on Ctrl-C.
     """
     if yardstick is None:
-        count = _work(config, system, floor=True) + _work(config, system, stages=len(stages))
+        count = _floor_work(config, system, particles) + _work(config, system, stages=len(stages))
         tally = _Tally(count, progress)
-        yardstick = _measure_floor(system, config, seed, threads, tally)
+        yardstick = _measure_floor(system, config, seed, threads, tally, particles)
     else:
         tally = _Tally(_work(config, system, stages=len(stages)), progress)
     low, high = (
@@ -180,13 +187,16 @@ def evaluate(
     paired = _paired(stages, config, yardstick) if any(m.paired for m in metrics) else []
     found = _Solver(system, config, threads, tally)(metrics, independent, paired)
     scores = {
-        (metric, index): [
-            _Mean.of(values[k : k + config.references])
-            for k in range(0, len(values), config.references)
-        ]
+        (metric, index): {
+            stage: _Mean.of(values[k * config.references :][: config.references])
+            for k, stage in enumerate(stages)
+        }
         for metric in metrics
         for index, values in enumerate(found[metric])
     }
+    for metric, groups in yardstick.particles.items():
+        for index, values in enumerate(groups):
+            scores[metric, index][0] = _Mean.of(values)
     floors = {
         (metric, index): _Mean.of(values)
         for metric in metrics
@@ -194,7 +204,7 @@ def evaluate(
     }
     rows = [
         Row(
-            method=method,
+            method=method if stage else "particles",
             stage=stage,
             parameter=parameter,
             training_range=low <= parameter <= high,
@@ -209,7 +219,7 @@ def evaluate(
         )
         for index, parameter in enumerate(config.parameters)
         for metric in metrics
-        for stage, score in zip(stages, scores[metric, index], strict=True)
+        for stage, score in scores[metric, index].items()
     ]
     shown = {
         parameter: {0: references[0]} | {stage: clouds[0] for stage, clouds in by_stage.items()}
@@ -227,6 +237,7 @@ def measure_floor(
     seed: int = 0,
     threads: int | None = None,
     stop: Callable[[], bool] = lambda: False,
+    particles: System | None = None,
 ) -> Yardstick:
     """What of :func:`evaluate` needs no model; a GPU can train meanwhile.
 
@@ -236,6 +247,7 @@ def measure_floor(
         seed: seed of the run.
         threads: number of threads; the package's default where it is None.
         stop: asked between simulations and distances; when true, nothing more is begun.
+        particles: as for :func:`evaluate`.
 
     Raises:
         ConfigError: there are no parameters.
@@ -247,8 +259,8 @@ def measure_floor(
         if stop():
             raise InterruptedError
 
-    tally = _Tally(_work(config, system, floor=True), progress)
-    return _measure_floor(system, config, seed, threads, tally)
+    tally = _Tally(_floor_work(config, system, particles), progress)
+    return _measure_floor(system, config, seed, threads, tally, particles)
 
 
 def _measure_floor(
@@ -257,6 +269,7 @@ def _measure_floor(
     seed: int,
     threads: int | None,
     tally: _Tally,
+    particles: System | None = None,
 ) -> Yardstick:
     if not config.parameters:
         raise ConfigError("evaluation.parameters: expected at least one parameter, got none")
@@ -277,7 +290,16 @@ def _measure_floor(
         for clouds in references
     ]
     solve = _Solver(system, config, threads, tally)
-    return Yardstick(references, sources, solve(metrics, pairs, twins))
+    floors = solve(metrics, pairs, twins)
+    if particles is None:
+        return Yardstick(references, sources, floors, {})
+    between = _measure_floor(particles, _fewer_pairs(config), seed, threads, tally)
+    return Yardstick(references, sources, floors, between.floors)
+
+
+def _fewer_pairs(config: EvaluationConfig) -> EvaluationConfig:
+    """What is measured between clouds of the simulator, which cost more than references."""
+    return dataclasses.replace(config, floor_pairs=config.references)
 
 
 def _reference(
@@ -338,6 +360,14 @@ def _work(config: EvaluationConfig, system: System, *, floor: bool = False, stag
     clouds = _clouds(config) + config.floor_pairs * any(metric.paired for metric in metrics)
     distances = config.floor_pairs * floor + config.references * stages
     return (clouds * floor + distances * len(metrics)) * len(config.parameters)
+
+
+def _floor_work(config: EvaluationConfig, system: System, particles: System | None) -> int:
+    """Simulations and distances of everything that needs no model."""
+    work = _work(config, system, floor=True)
+    if particles is None:
+        return work
+    return work + _work(_fewer_pairs(config), particles, floor=True)
 
 
 def _draw(

@@ -263,7 +263,11 @@ def _printed(axes: Axes, printed: Mapping[int, Mapping[float, float]]) -> None:
 
 def _by_stage(chosen: Mapping[float, Mapping[int, Row]]) -> dict[int, list[Row]]:
     stages = next(iter(chosen.values()))
-    return {stage: [by_stage[stage] for by_stage in chosen.values()] for stage in stages}
+    return {
+        stage: [by_stage[stage] for by_stage in chosen.values()]
+        for stage in stages
+        if stage in STAGES
+    }
 
 
 def _title(kind: Kind) -> str:

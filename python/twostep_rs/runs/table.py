@@ -69,7 +69,8 @@ def heading(axis: str, stages: Iterable[int]) -> list[str]:
     """Names of the columns of :func:`cells`."""
     columns = [axis, "floor"]
     for stage in stages:
-        columns += [f"stage {roman(stage)}", "W2", "ratio to floor"]
+        name = f"stage {roman(stage)}" if stage else "particles"
+        columns += [name, "W2", "ratio to floor"]
     return [*columns, "training range"]
 
 

@@ -7,7 +7,7 @@ from twostep_rs.systems.flows import FLOWS
 from twostep_rs.systems.generations import Generations
 from twostep_rs.systems.keller_segel import Constants, KellerSegel
 from twostep_rs.systems.kpp import KPP
-from twostep_rs.systems.kpp_law import KPPLaw
+from twostep_rs.systems.kpp_law import KPPLaw, SettledKPP
 from twostep_rs.systems.planar import Checkerboard, Gaussians8, Imbalanced, Oval
 from twostep_rs.systems.protocol import Domain, System
 
@@ -24,5 +24,6 @@ __all__ = [
     "KPPLaw",
     "KellerSegel",
     "Oval",
+    "SettledKPP",
     "System",
 ]

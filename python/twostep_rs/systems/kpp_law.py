@@ -1,7 +1,8 @@
-"""The limit law of KPP particles as a system of its own."""
+"""The limit law of KPP particles as a system of its own, by draws and by runs."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from twostep_rs.systems.protocol import Domain
+
+# Until the fluctuations of a run are its own and no more those of its start.
+_RELAXATIONS = 2.0
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,34 @@ class KPPLaw:
     ) -> NDArray[np.float64]:
         """Exact masses of cells, as :meth:`Reference.bin_masses` gives them."""
         return self.system.reference(kappa).bin_masses(bins, axes)
+
+
+@dataclass(frozen=True)
+class SettledKPP(KPPLaw):
+    """Particles of runs that began in the limit law, as long ago as their relations need.
+
+    They have the same law as those of :class:`KPPLaw`, up to the bias of the time step, but
+    descend from each other: what a run gives when its start is forgotten.
+
+    Attributes:
+        system: the system.
+    """
+
+    def simulate(
+        self, kappa: float, n: int | None = None, seed: int = 0, source: ArrayLike | None = None
+    ) -> Cloud:
+        """Draw particles of the law and run them for two relaxation times.
+
+        Args:
+            kappa: diffusivity, above 0.
+            n: number of particles; 20 000 where no source is given, else its rows.
+            seed: of the prior and the particles, from 0 to 2^64 - 1.
+            source: as for :meth:`KPPLaw.simulate`.
+
+        Returns:
+            The cloud, which is not paired.
+        """
+        drawn = super().simulate(kappa, n, seed, source)
+        periods = math.ceil(_RELAXATIONS * self.system.reference(kappa).relaxation)
+        run = self.system.run(kappa, generations=periods, seed=seed, initial=drawn.target)
+        return Cloud(drawn.source, run.cloud, paired=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from twostep_rs.errors import ConfigError
 from twostep_rs.runs import convergence
-from twostep_rs.runs.convergence_file import write_convergence
+from twostep_rs.runs.convergence_file import read_convergence, write_convergence
 from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.systems import KPP
 from twostep_rs.threads import num_threads
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twostep_rs.experiments import Experiment
-    from twostep_rs.runs.convergence import Start
+    from twostep_rs.runs.convergence import Convergence, Start
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
     from twostep_rs.training.model import TwoStepModel
@@ -48,16 +48,26 @@ def converge(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
 
     with num_threads(config.threads), progress.task("converge") as advance:
         model = load(run.path, system=system, device=config.device)
-        results = convergence.study(
+        known = _known(run)
+        results = []
+        for result in convergence.study(
             system,
             _starts(model, system),
             config.convergence,
             training_parameters=config.simulation.parameters,
             seed=config.seed,
             progress=advance,
-        )
-    write_convergence(run.convergence, results)
+            known=known,
+        ):
+            results.append(result)
+            # Results of an earlier session stay until they are passed.
+            write_convergence(run.convergence, [*results, *known[len(results) :]])
     run.finish("converge", time.perf_counter() - start)
+
+
+def _known(run: RunDirectory) -> list[Convergence]:
+    """What a session of this run that was stopped has left, in the order of the study."""
+    return read_convergence(run.convergence) if run.convergence.exists() else []
 
 
 def _starts(model: TwoStepModel, system: KPP) -> dict[str, Start]:

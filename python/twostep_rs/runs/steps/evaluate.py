@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
+    from twostep_rs.systems import System
     from twostep_rs.training.model import TwoStepModel
 
 _TIMED = ("simulate", "stage_1", "stage_2", "couplings")
@@ -53,16 +54,15 @@ def evaluate(
     from twostep_rs.training.model import load
 
     config = run.config
-    physics = config.simulation.physics
-    system = experiment.system(physics)
-    references = system if experiment.references is None else experiment.references(physics)
+    system = experiment.system(config.simulation.physics)
     start = time.perf_counter()
     with num_threads(config.threads), progress.task("evaluate") as advance:
         model = load(run.path, system=system, device=config.device)
         found = evaluation.evaluate(
             _samplers(model),
-            references,
+            _references(experiment, run),
             config.evaluation,
+            particles=_particles(experiment, run),
             training_parameters=config.simulation.parameters,
             seed=config.seed,
             method="two-step" if config.method == "meanflow" else config.method,
@@ -109,11 +109,26 @@ def floor_ahead(
         try:
             yield pool.submit(
                 evaluation.measure_floor,
-                experiment.system(run.config.simulation.physics),
+                _references(experiment, run),
                 run.config.evaluation,
                 seed=run.config.seed,
                 threads=run.config.threads,
                 stop=stop.is_set,
+                particles=_particles(experiment, run),
             )
         finally:
             stop.set()
+
+
+def _references(experiment: Experiment, run: RunDirectory) -> System:
+    """What the references of an evaluation are drawn from."""
+    physics = run.config.simulation.physics
+    draw = experiment.system if experiment.references is None else experiment.references
+    return draw(physics)
+
+
+def _particles(experiment: Experiment, run: RunDirectory) -> System | None:
+    """The simulator, where its clouds are compared too."""
+    if experiment.particles is None:
+        return None
+    return experiment.particles(run.config.simulation.physics)
