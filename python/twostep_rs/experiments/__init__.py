@@ -6,6 +6,7 @@ import difflib
 
 from twostep_rs.errors import ConfigError
 from twostep_rs.experiments import (
+    checkerboard,
     gaussians8,
     imbalanced,
     kpp2d,
@@ -31,6 +32,7 @@ EXPERIMENTS: dict[str, Experiment] = {
         gaussians8.EXPERIMENT,
         oval.EXPERIMENT,
         imbalanced.EXPERIMENT,
+        checkerboard.EXPERIMENT,
     )
 }
 

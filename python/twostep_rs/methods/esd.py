@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from twostep_rs.models.flow_map import FlowMap
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
+    from twostep_rs.training.flow_maps import Begin
     from twostep_rs.training.loop import Options
 
 
@@ -42,10 +43,17 @@ def train(
 ) -> FlowMap:
     """Train the map; as for every method."""
     del prior
-    loss = functools.partial(eulerian_self_distillation, stop=config.stop)
-    return self_distillation.train(loss, data, config, "esd", seed=seed, **options)
+    return flow_maps.train(
+        phases(data.scaling(), config), data, config, "esd", seed=seed, **options
+    )
 
 
 def build(scaling: Scaling, config: ESDConfig) -> FlowMap:
     """The map that ``config`` describes, with weights from torch's global generator."""
     return flow_maps.build(scaling, config)
+
+
+def phases(scaling: Scaling, config: ESDConfig) -> list[Begin]:
+    """The map alone."""
+    loss = functools.partial(eulerian_self_distillation, stop=config.stop)
+    return self_distillation.phases(loss, scaling, config, "esd")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twostep_rs.models.flow_map import FlowMap
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
+    from twostep_rs.training.flow_maps import Begin
     from twostep_rs.training.loop import Options
 
 
@@ -48,8 +49,9 @@ def train(
 ) -> FlowMap:
     """Train the map; as for every method."""
     del prior
-    phases = (lambda _: matched(config, config.longest),)
-    return flow_maps.train(phases, data, config, "fmm", seed=seed, **options)
+    return flow_maps.train(
+        phases(data.scaling(), config), data, config, "fmm", seed=seed, **options
+    )
 
 
 def build(scaling: Scaling, config: FMMConfig) -> FlowMap:
@@ -57,11 +59,16 @@ def build(scaling: Scaling, config: FMMConfig) -> FlowMap:
     return flow_maps.build(scaling, config, evaluations=math.ceil(1.0 / config.longest))
 
 
-def matched(config: FlowMapConfig, longest: float) -> Recipe[FlowMap]:
+def phases(scaling: Scaling, config: FMMConfig) -> list[Begin]:
+    """The map alone."""
+    return [lambda _: matched(scaling, config, config.longest)]
+
+
+def matched(scaling: Scaling, config: FlowMapConfig, longest: float) -> Recipe[FlowMap]:
     """The phase that matches a map over intervals of at most ``longest``."""
     jumps = math.ceil(1.0 / longest)
     return Recipe(
-        build=lambda scaling: flow_maps.build(scaling, config, evaluations=jumps),
+        build=lambda: flow_maps.build(scaling, config, evaluations=jumps),
         draw=functools.partial(flow_maps.draw, config, longest=longest, backward=True),
         loss=functools.partial(matching_loss, path=config.path),
         name=("fmm",),

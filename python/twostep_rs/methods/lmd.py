@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from twostep_rs.models.flow_map import FlowMap
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
+    from twostep_rs.training.flow_maps import Begin
     from twostep_rs.training.loop import Options
 
 
@@ -43,8 +44,9 @@ def train(
 ) -> FlowMap:
     """Train the velocity, then the map; as for every method."""
     del prior
-    phases = (lambda _: flow_maps.velocity(config), functools.partial(_distilled, config))
-    return flow_maps.train(phases, data, config, "lmd", seed=seed, **options)
+    return flow_maps.train(
+        phases(data.scaling(), config), data, config, "lmd", seed=seed, **options
+    )
 
 
 def build(scaling: Scaling, config: LMDConfig) -> FlowMap:
@@ -52,9 +54,17 @@ def build(scaling: Scaling, config: LMDConfig) -> FlowMap:
     return flow_maps.build(scaling, config)
 
 
-def _distilled(config: LMDConfig, done: Sequence[FlowMap]) -> Recipe[FlowMap]:
+def phases(scaling: Scaling, config: LMDConfig) -> list[Begin]:
+    """The velocity, then the map."""
+    return [
+        lambda _: flow_maps.velocity(scaling, config),
+        functools.partial(_distilled, scaling, config),
+    ]
+
+
+def _distilled(scaling: Scaling, config: LMDConfig, done: Sequence[FlowMap]) -> Recipe[FlowMap]:
     return Recipe(
-        build=lambda scaling: build(scaling, config),
+        build=lambda: build(scaling, config),
         draw=functools.partial(flow_maps.draw, config, backward=config.backward),
         loss=functools.partial(lagrangian_loss, path=config.path, teacher=done[-1]),
         name=("lmd",),

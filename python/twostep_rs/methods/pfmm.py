@@ -56,15 +56,9 @@ def train(
 ) -> FlowMap:
     """Match a map, then join its jumps; as for every method."""
     del prior
-    joins = [(config.jumps, 1.0)]
-    if config.pairwise:
-        doublings = range(1, math.ceil(math.log2(config.jumps)) + 1)
-        joins = [(2, min(2.0**k / config.jumps, 1.0)) for k in doublings]
-    phases: list[Begin] = [
-        lambda _: matched(config, 1.0 / config.jumps),
-        *(functools.partial(_joined, config, *join) for join in joins),
-    ]
-    return flow_maps.train(phases, data, config, "pfmm", seed=seed, **options)
+    return flow_maps.train(
+        phases(data.scaling(), config), data, config, "pfmm", seed=seed, **options
+    )
 
 
 def build(scaling: Scaling, config: PFMMConfig) -> FlowMap:
@@ -72,10 +66,22 @@ def build(scaling: Scaling, config: PFMMConfig) -> FlowMap:
     return flow_maps.build(scaling, config)
 
 
+def phases(scaling: Scaling, config: PFMMConfig) -> list[Begin]:
+    """A map of many jumps, then those that join them."""
+    joins = [(config.jumps, 1.0)]
+    if config.pairwise:
+        doublings = range(1, math.ceil(math.log2(config.jumps)) + 1)
+        joins = [(2, min(2.0**k / config.jumps, 1.0)) for k in doublings]
+    return [
+        lambda _: matched(scaling, config, 1.0 / config.jumps),
+        *(functools.partial(_joined, config, *join) for join in joins),
+    ]
+
+
 def _joined(
     config: PFMMConfig, jumps: int, longest: float, done: Sequence[FlowMap]
 ) -> Recipe[FlowMap]:
-    def begun(_: Scaling) -> FlowMap:
+    def begun() -> FlowMap:
         net = copy.deepcopy(done[-1]).requires_grad_(requires_grad=True)
         net.evaluations = 1
         return net.train()

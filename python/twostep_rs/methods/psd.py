@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from twostep_rs.models.flow_map import FlowMap
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
+    from twostep_rs.training.flow_maps import Begin
     from twostep_rs.training.loop import Options
 
 
@@ -40,17 +41,18 @@ def train(
 ) -> FlowMap:
     """Train the map; as for every method."""
     del prior
-    return self_distillation.train(
-        progressive_self_distillation,
-        data,
-        config,
-        "psd",
-        shares=config.middle == "uniform",
-        seed=seed,
-        **options,
+    return flow_maps.train(
+        phases(data.scaling(), config), data, config, "psd", seed=seed, **options
     )
 
 
 def build(scaling: Scaling, config: PSDConfig) -> FlowMap:
     """The map that ``config`` describes, with weights from torch's global generator."""
     return flow_maps.build(scaling, config)
+
+
+def phases(scaling: Scaling, config: PSDConfig) -> list[Begin]:
+    """The map alone."""
+    return self_distillation.phases(
+        progressive_self_distillation, scaling, config, "psd", shares=config.middle == "uniform"
+    )

@@ -117,10 +117,10 @@ def draw(
     )
 
 
-def velocity(config: FlowMapConfig) -> Recipe[FlowMap]:
+def velocity(scaling: Scaling, config: FlowMapConfig) -> Recipe[FlowMap]:
     """The phase whose map is the velocity that others are distilled from."""
     return Recipe(
-        build=lambda scaling: build(scaling, config),
+        build=lambda: build(scaling, config),
         draw=functools.partial(draw, config, diagonal=1.0),
         loss=functools.partial(velocity_loss, path=config.path),
         name=("flow map velocity",),

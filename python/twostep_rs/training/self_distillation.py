@@ -12,12 +12,10 @@ from twostep_rs.training.paired import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Unpack
 
     from twostep_rs.losses.self_distillation import SelfDistillationLoss
-    from twostep_rs.models.flow_map import FlowMap
-    from twostep_rs.training.data import TrainingData
-    from twostep_rs.training.loop import Options
+    from twostep_rs.models.features import Scaling
+    from twostep_rs.training.flow_maps import Begin
 
 
 @dataclass(frozen=True)
@@ -35,34 +33,27 @@ class SelfDistillationConfig(FlowMapConfig):
         self._require_share("equal_times")
 
 
-def train(
+def phases(
     loss: Callable[..., SelfDistillationLoss],
-    data: TrainingData,
+    scaling: Scaling,
     config: SelfDistillationConfig,
     name: str,
     *,
     shares: bool = False,
-    seed: int,
-    **options: Unpack[Options],
-) -> FlowMap:
-    """Train a map in one phase.
+) -> list[Begin]:
+    """The map alone.
 
     Args:
         loss: of the map and a batch, and of ``path``.
-        data: clouds of every training parameter.
+        scaling: where the training data lie.
         config: network, paths, times and schedule.
         name: of the method.
         shares: whether times between s and t are uniform, not in the middle.
-        seed: fixes everything that is random.
-        options: where and how to train.
-
-    Returns:
-        The map with averaged weights, on the device of training.
     """
     recipe = Recipe(
-        build=lambda scaling: flow_maps.build(scaling, config),
+        build=lambda: flow_maps.build(scaling, config),
         draw=functools.partial(flow_maps.draw, config, diagonal=config.equal_times, shares=shares),
         loss=functools.partial(loss, path=config.path),
         name=(name,),
     )
-    return flow_maps.train((lambda _: recipe,), data, config, name, seed=seed, **options)
+    return [lambda _: recipe]
