@@ -11,10 +11,10 @@ import torch
 import twostep_rs as ts
 from training_problem import CONFIG, Shift, clouds
 from twostep_rs.errors import ConfigError, InputError
-from twostep_rs.losses.matching import MatchingBatch, matching_loss
+from twostep_rs.losses.matching import MatchingBatch, images, matching_loss
 from twostep_rs.methods import registry
-from twostep_rs.models.displacement import Displacement
 from twostep_rs.models.features import Scaling
+from twostep_rs.models.meanflow import AverageVelocity
 from twostep_rs.training.checkpoint import CheckpointFile
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.held_out import HeldOut
@@ -119,13 +119,21 @@ def test_a_method_makes_a_model_that_comes_back_from_its_file(name, tmp_path):
     assert np.array_equal(loaded.sample(3.0, n=9), model.sample(3.0, n=9))
 
 
-def test_training_starts_at_the_identity_and_the_loss_is_the_squared_step():
+def test_the_loss_is_the_squared_step_and_its_gradient_that_of_the_velocity():
     torch.manual_seed(0)
-    net = Displacement(Scaling((0.0, 0.0), (1.0, 1.0), (1.0, 4.0)), width=8, depth=2, head="affine")
-    source, step, parameter = torch.randn(20, 2), torch.randn(20, 2), torch.ones(20, 1)
-    assert torch.equal(net.transport(source, parameter), source)
-    batch = MatchingBatch(source, source + step, parameter, parameter)
-    torch.testing.assert_close(matching_loss(net, batch).loss, step.square().sum(1).mean())
+    scaling = Scaling((0.0, 0.0), (1.0, 1.0), (1.0, 4.0))
+    net = AverageVelocity(scaling, width=8, depth=2, head="affine")
+    source, step, parameter = torch.randn(20, 2), torch.randn(20, 2), 2.0 * torch.ones(20, 1)
+    moved = images(net, source, parameter, parameter)
+    torch.testing.assert_close(moved, net.transport(source, parameter))
+    batch = MatchingBatch(source, moved.detach() + step, parameter, parameter)
+    loss = matching_loss(net, batch).loss
+    torch.testing.assert_close(loss, step.square().sum(1).mean())
+    weights = list(net.parameters())
+    found = torch.autograd.grad(loss, weights)
+    expected = torch.autograd.grad(-2 * (moved * step).sum(1).mean(), weights)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_weights_with_the_least_distance_are_chosen():

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+import torch
+
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from twostep_rs.models.displacement import Displacement
+    from twostep_rs.models.meanflow import AverageVelocity
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,21 @@ class MatchingLoss:
     loss: Tensor
 
 
-def matching_loss(net: Displacement, batch: MatchingBatch) -> MatchingLoss:
+def images(net: AverageVelocity, source: Tensor, parameter: Tensor, seen: Tensor) -> Tensor:
+    r"""Where one step of the generator takes source particles, :math:`s - u_\theta(s, 1, 1)`.
+
+    Args:
+        net: the generator, of the same kind as that of MeanFlow.
+        source: (n, d).
+        parameter: physical parameter, (n, 1).
+        seen: parameter that the trunk of the network sees, (n, 1).
+    """
+    whole = torch.ones_like(parameter)
+    moved: Tensor = source - net(source, whole, whole, parameter, seen)
+    return moved
+
+
+def matching_loss(net: AverageVelocity, batch: MatchingBatch) -> MatchingLoss:
     r"""Squared distance to the aims, which are constants.
 
     .. math:: L = \mathrm{mean}_i \, |g_\theta(s_i) - \mathrm{sg}[g_\theta(s_i) + \eta V_i]|^2
@@ -65,5 +81,5 @@ def matching_loss(net: Displacement, batch: MatchingBatch) -> MatchingLoss:
         net: the generator.
         batch: sources, aims and parameters.
     """
-    moved = net(batch.source, batch.parameter, batch.seen)
+    moved = images(net, batch.source, batch.parameter, batch.seen)
     return MatchingLoss((moved - batch.aim).square().sum(dim=1).mean())

@@ -13,8 +13,8 @@ from twostep_rs.training.matching import MatchingConfig
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from twostep_rs.models.displacement import Displacement
     from twostep_rs.models.features import Scaling
+    from twostep_rs.models.meanflow import AverageVelocity
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
     from twostep_rs.training.loop import Options
@@ -66,12 +66,12 @@ def train(
     seed: int,
     prior: Prior | None = None,
     **options: Unpack[Options],
-) -> Displacement:
+) -> AverageVelocity:
     """Train the generator on ``data``; as for every method."""
     del prior
     return matching.train("w-flow", config.field, data, config, seed=seed, **options)
 
 
-def build(scaling: Scaling, config: WFlowConfig) -> Displacement:
+def build(scaling: Scaling, config: WFlowConfig) -> AverageVelocity:
     """The generator that ``config`` describes, with weights from torch's global generator."""
     return matching.build(scaling, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,8 @@ import torch
 
 from twostep_rs.config import MethodConfig
 from twostep_rs.errors import InputError
-from twostep_rs.losses.matching import MatchingBatch, matching_loss
-from twostep_rs.models.displacement import Displacement
+from twostep_rs.losses.matching import MatchingBatch, images, matching_loss
+from twostep_rs.models.meanflow import AverageVelocity
 from twostep_rs.training import loop
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.engine import Engine
@@ -61,7 +62,7 @@ def train(
     *,
     seed: int,
     **options: Unpack[Options],
-) -> Displacement:
+) -> AverageVelocity:
     """Train a generator; the parameters are those of every method.
 
     Every step draws a batch and a second one of source particles, and targets; both go through
@@ -99,14 +100,14 @@ def train(
     return training.chosen()
 
 
-def build(scaling: Scaling, config: MatchingConfig) -> Displacement:
+def build(scaling: Scaling, config: MatchingConfig) -> AverageVelocity:
     """The generator that ``config`` describes, with weights from torch's global generator."""
-    return Displacement(
+    return AverageVelocity(
         scaling, width=config.width, depth=config.depth, head=config.head, waves=config.waves
     )
 
 
-class MatchingTraining(Engine[Displacement]):
+class MatchingTraining(Engine[AverageVelocity]):
     """A training by a velocity, to be advanced by steps."""
 
     resumable = True
@@ -161,7 +162,7 @@ class MatchingTraining(Engine[Displacement]):
         if self.step % every == 0 or self.step == self._config.steps:
             self._held_out.look(self.optimizer.average, self.evaluate)
 
-    def chosen(self) -> Displacement:
+    def chosen(self) -> AverageVelocity:
         """The best averaged network."""
         self._held_out.choose(self.optimizer.average)
         return self.optimizer.average.eval()
@@ -222,7 +223,8 @@ class MatchingTraining(Engine[Displacement]):
         return jittered(self._parameter, self._scaling, self._config.jitter, self._random)
 
     def _moved(self, source: Tensor, seen: Tensor) -> Tensor:
-        moved = self.evaluate(self.optimizer.net, source.flatten(0, 1), self._parameter, seen)
+        one_step = functools.partial(images, self.optimizer.net)
+        moved = self.evaluate(one_step, source.flatten(0, 1), self._parameter, seen)
         return moved.view_as(source)
 
 
