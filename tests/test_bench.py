@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 
 import pytest
 
+import twostep_rs as ts
 from twostep_rs.cli import main
 
 
@@ -26,6 +29,33 @@ def test_bench_training_compares_steps_and_couplings(tmp_path, capsys):
         assert rows["stage II", name]["coupling_lag"] == 0.0
         assert 0.0 < rows["stage II", name]["share_of_couplings"] < 1.0
     assert "couplings by pot" in capsys.readouterr().out
+
+
+def test_bench_couplings_trains_both_on_the_same_batches(tmp_path, monkeypatch):
+    """torchcfm's place is taken by a sampler of its signature, since it is no test dependency."""
+    seen = []
+
+    class Sampler:
+        def __init__(self, method, num_threads):
+            assert (method, num_threads) == ("exact", ts.get_num_threads())
+
+        def sample_plan(self, x0, x1):
+            seen.append(len(x0))
+            return x0, x1
+
+    module = types.SimpleNamespace(OTPlanSampler=Sampler)
+    monkeypatch.setitem(sys.modules, "torchcfm", types.SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "torchcfm.optimal_transport", module)
+    file = tmp_path / "couplings.json"
+    words = ["bench", "couplings", "--batches", "16", "64", "--steps", "3", "--json", str(file)]
+    assert main(words) == 0
+    assert seen == [16] * 5 + [64] * 5
+    rows = json.loads(file.read_text())["rows"]
+    assert [(row["method"], row["batch"]) for row in rows] == [
+        (method, size) for size in (16, 64) for method in ("twostep_rs", "torchcfm, exact")
+    ]
+    assert [row["times_less"] for row in rows[1::2]] == [1.0, 1.0]
+    assert all(0.0 < row["share_of_couplings"] < 1.0 for row in rows)
 
 
 def test_bench_sampling_counts_every_particle(tmp_path):

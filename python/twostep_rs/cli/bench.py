@@ -122,11 +122,37 @@ class Transport:
             write(record(kept(self.json, rows) + rows, list(MODULES)), self.json)
 
 
+@dataclass(frozen=True)
+class Couplings:
+    """Seconds in couplings of a training of OT-CFM, beside torchcfm's exact sampler.
+
+    Example: twostep bench couplings --json couplings.json
+
+    Attributes:
+        batches: sizes of the batches.
+        steps: of each training.
+        dim: coordinates of a point.
+        json: file for the record.
+    """
+
+    batches: tuple[int, ...] = (256, 1024, 4096)
+    steps: int = 7
+    dim: int = 2
+    json: Path | None = None
+
+    def run(self) -> None:
+        """Measure, print and write."""
+        from twostep_rs.bench.couplings import measure
+
+        report(measure(batches=self.batches, steps=self.steps, dim=self.dim), self.json)
+
+
 # One line for every target.
 TARGETS: Any = Union[  # noqa: UP007 - what the parser takes
     Annotated[Training, subcommand("training")],
     Annotated[Sampling, subcommand("sampling")],
     Annotated[Transport, subcommand("ot")],
+    Annotated[Couplings, subcommand("couplings")],
 ]
 
 

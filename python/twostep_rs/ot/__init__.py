@@ -9,6 +9,7 @@ from twostep_rs.ot.grid import GridW2, grid_w2
 from twostep_rs.ot.histogram import HistogramSequence, HistogramW2, histogram_w2
 from twostep_rs.ot.loss import w2_loss
 from twostep_rs.ot.plan import Plan
+from twostep_rs.ot.plan_sampler import OTPlanSampler
 from twostep_rs.ot.sequence import EmdSequence
 from twostep_rs.ot.submit import submit
 
@@ -17,6 +18,7 @@ __all__ = [
     "GridW2",
     "HistogramSequence",
     "HistogramW2",
+    "OTPlanSampler",
     "Plan",
     "approximate",
     "emd",
