@@ -24,7 +24,7 @@ def test_bench_training_compares_steps_and_couplings(tmp_path, capsys):
     assert record["command"].startswith("twostep")
     rows = {(row["case"], row["method"]): row for row in record["rows"]}
     assert rows["stage I step", "eager, torch.func.jvp"]["times_eager"] == 1.0
-    assert rows["stage II", "engine, 10 steps a batch"]["coupling_lag"] == 20.0
+    assert rows["stage II", "engine, 10 steps a batch"]["coupling_lag"] == 30.0
     for name in ("engine, none ahead", "couplings by pot"):
         assert rows["stage II", name]["coupling_lag"] == 0.0
         assert 0.0 < rows["stage II", name]["share_of_couplings"] < 1.0

@@ -28,7 +28,7 @@ from twostep_rs.errors import ConfigError
         (StageOneConfig, {"head": "plain"}, "jitter: expected 0 with head 'plain', got 0.1"),
         (StageTwoConfig, {"solver": "greedy"}, "solver: expected one of"),
         (StageTwoConfig, {"debias": 1}, "debias: expected bool, got 1"),
-        (StageTwoConfig, {"refresh": 21}, "refresh: expected at most batch_period = 20, got 21"),
+        (StageTwoConfig, {"refresh": 31}, "refresh: expected at most batch_period = 30, got 31"),
         (SimulationConfig, {"physics": "foo"}, "physics: expected one of"),
         (SimulationConfig, {"parameters": 3.0}, "parameters: expected"),
         (SimulationConfig, {"parameters": (float("nan"),)}, "parameters: expected"),

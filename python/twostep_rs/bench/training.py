@@ -36,9 +36,8 @@ _WAITING = {"pool": 1, "visits": 1, "ahead": 0}
 _TEN = {"batch_period": 10, "refresh": 10}
 _ORDERS: dict[str, dict[str, Any]] = {
     "none ahead": _WAITING,
-    "10 steps a batch": _TEN | {"pool": 50, "visits": 1, "ahead": 2},
     "10 steps a batch, none ahead": _TEN | _WAITING,
-    "20 batches in turns": _TEN | {"pool": 20, "visits": 10, "ahead": 2},
+    **{f"{k} steps a batch": {"batch_period": k, "refresh": k} for k in (10, 20, 40, 50)},
 }
 
 
