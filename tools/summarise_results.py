@@ -3,7 +3,7 @@
 The runs in ``DIRECTORY/EXPERIMENT/NAME-sSEED`` differ in their seed alone. For each NAME,
 ``DIRECTORY/EXPERIMENT/NAME.json`` gets a row for every parameter, stage and metric, and
 ``DIRECTORY/README.md`` a table between the lines ``<!-- EXPERIMENT/NAME -->`` and ``<!-- end -->``,
-where it has these.
+where it has these. Where the first names a file, :mod:`result_tables` says what is between them.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import dataclasses
 import math
 import re
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
+from result_tables import markdown, table_of
 from scipy.stats import t as student
 
 from twostep_rs.runs.evaluation_file import read_evaluation
@@ -50,7 +52,8 @@ class Summary:
         floor: mean of the distinct floors of the runs.
         floor_standard_error: of it.
         ratio: of these two means.
-        low: end of its 95 % interval; Student's, with the degrees of freedom of the seeds.
+        low: end of its 95 % interval; Student's, with the degrees of freedom of the seeds, or of
+            the references of one seed.
         high: the other end.
         worst: largest ratio of one seed.
     """
@@ -71,8 +74,8 @@ class Summary:
     worst: float
 
     @classmethod
-    def of(cls, rows: Sequence[Row]) -> Summary:
-        """Of the rows of all seeds."""
+    def of(cls, rows: Sequence[Row], references: int) -> Summary:
+        """Of the rows of all seeds, each a mean over so many references."""
         first, count = rows[0], len(rows)
         value = mean(row.w2_squared for row in rows)
         error = (
@@ -85,8 +88,7 @@ class Summary:
         floor = mean(floors)
         floor_error = math.hypot(*floors.values()) / len(floors)
         ratio = value / floor
-        # One seed has the references' degrees of freedom: at least three by the evaluation rule.
-        quantile = float(student.ppf(0.975, max(count - 1, 3)))
+        quantile = float(student.ppf(0.975, (count if count > 1 else references) - 1))
         half = quantile * ratio * math.hypot(error / value, floor_error / floor)
         return cls(
             **{name: getattr(first, name) for name in _SHARED},
@@ -110,7 +112,7 @@ def main(directory: Path) -> None:
     tables = {}
     for name, runs in _groups(directory).items():
         rows = [row for run in runs for row in read_evaluation(run / "evaluation.json")[0]]
-        found = _summaries(rows)
+        found = _summaries(rows, _references(runs[0]))
         document = {
             "runs": [str(run.relative_to(directory)) for run in runs],
             "rows": [dataclasses.asdict(summary) for summary in found],
@@ -119,7 +121,7 @@ def main(directory: Path) -> None:
         tables[name] = _table(found)
     page = directory / "README.md"
     text = page.read_text(encoding="utf-8")
-    write_atomically(page, _filled(text, tables).encode())
+    write_atomically(page, _filled(text, tables, directory).encode())
 
 
 def _groups(directory: Path) -> dict[str, list[Path]]:
@@ -134,12 +136,17 @@ def _groups(directory: Path) -> dict[str, list[Path]]:
     return {name: [run for _, run in sorted(runs)] for name, runs in groups.items()}
 
 
-def _summaries(rows: Iterable[Row]) -> list[Summary]:
+def _references(run: Path) -> int:
+    config = tomllib.loads((run / "config.toml").read_text(encoding="utf-8"))
+    return int(config["evaluation"]["references"])
+
+
+def _summaries(rows: Iterable[Row], references: int) -> list[Summary]:
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         key = tuple(getattr(row, name) for name in _SHARED)
         groups.setdefault(key, []).append(row)
-    return [Summary.of(group) for group in groups.values()]
+    return [Summary.of(group, references) for group in groups.values()]
 
 
 def _table(summaries: Sequence[Summary]) -> str:
@@ -149,7 +156,7 @@ def _table(summaries: Sequence[Summary]) -> str:
     exact = any(s.metric == "exact" for s in summaries)
     head = ["sigma", "training range", "floor, 1e-4", "stage I / floor", "stage II / floor"]
     head += ["worst seed"] + ["exact excess of stage II, 1e-4"] * exact
-    lines = [head, ["---"] * len(head)]
+    lines = [head]
     for first in chosen:
         second = by_place[(first.parameter, 2, *_TABLE)]
         line = [f"{first.parameter:g}", "yes" if first.training_range else "no"]
@@ -160,8 +167,7 @@ def _table(summaries: Sequence[Summary]) -> str:
             error = math.hypot(cloud.standard_error, cloud.floor_standard_error)
             line.append(_tenths(cloud.w2_squared - cloud.floor, error, sign="+"))
         lines.append(line)
-    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return f"{text}\n\n{_largest(by_place.values())}\n"
+    return f"{markdown(lines)}\n\n{_largest(by_place.values())}"
 
 
 def _largest(summaries: Iterable[Summary]) -> str:
@@ -193,11 +199,18 @@ def _tenths(value: float, error: float, sign: str = "") -> str:
     return f"{1e4 * value:{sign}.1f} ± {1e4 * error:.1f}"
 
 
-def _filled(text: str, tables: dict[str, str]) -> str:
-    """The page with the tables in their places."""
+def _filled(text: str, tables: dict[str, str], directory: Path) -> str:
+    """The page with the tables in their places; a place without results stays as it is."""
 
     def fill(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{tables[match['name']]}\n{match[3]}"
+        name = match["name"]
+        if name in tables:
+            table = tables[name]
+        elif (directory / name).is_file():
+            table = table_of(directory / name)
+        else:
+            return match[0]
+        return f"{match[1]}\n{table}\n\n{match[3]}"
 
     return _BLOCK.sub(fill, text)
 
