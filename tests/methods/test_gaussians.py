@@ -102,7 +102,7 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("name", [name for name in registry.METHODS if name != "deep-particle"])
+@pytest.mark.parametrize("name", sorted({name for name, *_ in LEARNED}))
 def test_a_training_goes_on_where_it_was_killed(tmp_path, name):
     config = configuration(name, steps=8, batch=64, width=8)
     train = registry.get(name).implementation.train

@@ -67,6 +67,9 @@ def test_table_2_and_its_figures(tiny, tmp_path):
         "imm + DP",
         "deep-particle",
         "sf2m",
+        "nearest cloud",
+        "interpolated clouds",
+        "entropic map",
         "training range",
     )
     assert [line[0] for line in scores.lines] == ["20", "160"]

@@ -14,6 +14,7 @@ from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.runs_of import rows_of, run_directory
 from twostep_rs.reproduce.scores import Curve, curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
+from twostep_rs.reproduce.untrained import NAMES, untrained_job, untrained_rows
 from twostep_rs.runs.clouds import read_gallery
 from twostep_rs.runs.page import Table
 from twostep_rs.runs.table import Kind
@@ -71,7 +72,7 @@ def _jobs(request: Request) -> list[Job]:
         for coupling in _pairings(request)
         for seed in request.seeds
         for runs in [_runs_of_seed(request, coupling, seed)]
-        for job in (*runs, cost_job(runs))
+        for job in (*runs, cost_job(runs), untrained_job(runs[0]))
     ]
 
 
@@ -109,12 +110,24 @@ def _table_2(request: Request, store: Store) -> Summary:
     for coupling in _pairings(request):
         chosen = entries(request.preset)
         found = curves(store, request, coupling, chosen)
+        references = _untrained(store, request, coupling)
         label = "" if coupling is None else f", pairs {coupling}"
-        tables += [_scores_table(found, request, label), _ranks_table(found, request, label)]
+        tables += [
+            _scores_table({**found, **references}, request, label),
+            _ranks_table(found, request, label),
+        ]
         tables.append(_costs_table(store, request, coupling, chosen, label))
         claims += [_ordering(found, label), _lowest(found, label)]
-        everything[coupling or "preset"] = numbers(found)
+        everything[coupling or "preset"] = numbers({**found, **references})
     return Summary(everything, [*tables, _printed_table()], _curves_figure(request, store), claims)
+
+
+def _untrained(store: Store, request: Request, coupling: Coupling | None) -> dict[str, Curve]:
+    """Scores of what has no network, by name."""
+    runs = [_runs_of_seed(request, coupling, seed)[0] for seed in request.seeds]
+    rows = [untrained_rows(store, run) for run in runs]
+    kind = Kind(rows[0][0].metric, rows[0][0].box)
+    return {name: curve(rows, kind, stage) for stage, name in NAMES.items()}
 
 
 def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> Table:
