@@ -45,7 +45,7 @@ class MatchingConfig(MethodConfig):
     """
 
     step_size: float = 1.0
-    held_out: int = 1_000
+    held_out: int = 2_000
     looks: int = 20
 
     def __post_init__(self) -> None:
@@ -69,8 +69,8 @@ def train(
     the network as it is, and the first is trained to take the step that its velocity says.
 
     Returns:
-        The network, averaged over steps, as it was where the distance to the particles that were
-        held out was least; on the device of training.
+        The network, averaged over steps, as it was last near the particles that were held out; on
+        the device of training.
 
     Raises:
         InputError: the batches are larger than the clouds.
@@ -163,7 +163,7 @@ class MatchingTraining(Engine[AverageVelocity]):
             self._held_out.look(self.optimizer.average, self.evaluate)
 
     def chosen(self) -> AverageVelocity:
-        """The best averaged network."""
+        """The averaged network whose weights were kept."""
         self._held_out.choose(self.optimizer.average)
         return self.optimizer.average.eval()
 
