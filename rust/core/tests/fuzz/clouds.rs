@@ -162,7 +162,7 @@ impl Recipe {
         let cost = claim.prove(|i, j| self.cost(&x[i * self.dim..], &y[j * self.dim..]));
         let certificate = &plan.certificate;
         let total: f64 = state.masses[0].iter().sum();
-        let allowed = 1e-12 * certificate.cost_scale + claim.rounding;
+        let allowed = claim.allowed();
         assert!((certificate.primal - cost).abs() <= allowed * total);
         assert!(certificate.gap() <= allowed * total, "{certificate:?}");
         assert!(certificate.max_violation <= allowed, "{certificate:?}");

@@ -19,6 +19,14 @@ pub(crate) struct Claim<'a> {
 }
 
 impl Claim<'_> {
+    /// What violations and gaps may reach. The duals of a warm start are as large as the costs that
+    /// they come from, which counts where all points have met since.
+    pub(crate) fn allowed(&self) -> f64 {
+        let duals = self.u.iter().chain(self.v);
+        let largest = duals.fold(0.0, |most: f64, dual| most.max(dual.abs()));
+        CERTIFIED * self.scale + self.rounding + 4.0 * f64::EPSILON * largest
+    }
+
     /// Check marginals, feasible duals, and equal values of both sides. Returns the cost.
     pub(crate) fn prove(&self, cost: impl Fn(usize, usize) -> f64) -> f64 {
         let total: f64 = self.a.iter().sum();
@@ -35,7 +43,7 @@ impl Claim<'_> {
         for left in left_a.iter().chain(&left_b) {
             assert!(left.abs() <= summing, "marginal off by {left}");
         }
-        let allowed = CERTIFIED * self.scale + self.rounding;
+        let allowed = self.allowed();
         for (i, u) in self.u.iter().enumerate() {
             for (j, v) in self.v.iter().enumerate() {
                 let violation = u + v - cost(i, j);
