@@ -24,7 +24,12 @@ impl Claim<'_> {
     pub(crate) fn allowed(&self) -> f64 {
         let duals = self.u.iter().chain(self.v);
         let largest = duals.fold(0.0, |most: f64, dual| most.max(dual.abs()));
-        CERTIFIED * self.scale + self.rounding + 4.0 * f64::EPSILON * largest
+        CERTIFIED * self.scale + self.rounding + self.summing() * largest
+    }
+
+    /// What a sum over all entries may be off by, of total mass one.
+    fn summing(&self) -> f64 {
+        f64::EPSILON * (10 + self.mass.len()) as f64
     }
 
     /// Check marginals, feasible duals, and equal values of both sides. Returns the cost.
@@ -39,7 +44,7 @@ impl Claim<'_> {
             primal += mass * cost(i as usize, j as usize);
         }
         // The masses of the plan are exact multiples of a unit; their sum here is not.
-        let summing = f64::EPSILON * total * (10 + self.mass.len()) as f64;
+        let summing = self.summing() * total;
         for left in left_a.iter().chain(&left_b) {
             assert!(left.abs() <= summing, "marginal off by {left}");
         }
