@@ -1,6 +1,6 @@
 """Exact transport beside its rivals: ``twostep bench ot``, with the options of that.
 
-    python benches/python/emd.py [--smoke] [--only WORDS] [--repeats 5] [--seed 1000] [--json FILE]
+python benches/python/emd.py [--smoke] [--only WORDS] [--repeats 5] [--seed 1000] [--json FILE]
 """
 
 from __future__ import annotations
