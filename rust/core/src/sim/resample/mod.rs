@@ -14,7 +14,7 @@ mod weights;
 
 pub(super) use self::births::Births;
 pub(super) use self::counts::{Counts, Draw};
-use self::strata::Points;
+use self::strata::{Points, Scratch};
 use self::weights::Row;
 pub(super) use self::weights::{TileSum, total};
 use super::particles::{TILE, for_each_tile, particle_count, tiles};
@@ -120,12 +120,17 @@ pub fn resample(
         Weights::Logarithmic(values) => (largest_log_weight(values)?, 1.0),
     };
     let load = |index: usize, row: &mut Row| {
+        let whole = values[index * TILE..].first_chunk();
+        if let (Weights::Plain(_), 1.0, Some(_)) = (weights, scale, whole) {
+            return whole;
+        }
         vectorise(Load {
             weights,
             scale,
             index,
             row,
         });
+        None
     };
     let mut sums = vec![TileSum::ZERO; tiles(values.len())];
     let mut nothing = vec![(); sums.len()];
@@ -134,8 +139,8 @@ pub fn resample(
         &mut nothing,
         || [0.0; TILE],
         |index, sum, (), row| {
-            load(index, row);
-            *sum = vectorise(Sum(row));
+            let stand = load(index, row);
+            *sum = vectorise(Sum(stand.unwrap_or(row)));
         },
     );
     let draw = Draw {
@@ -158,10 +163,13 @@ pub fn resample(
     })
 }
 
-/// A power of two that brings `x` near 1: products with it are exact, unless they are tiny beside
-/// `x`.
+/// 1 where sums of numbers up to `x` are far from the ends of the range, else a power of two that
+/// brings `x` near 1: products with it are exact, unless they are tiny beside `x`.
 fn inverse_power_of_two(x: f64) -> f64 {
     let exponent = (x.to_bits() >> 52).clamp(1, 2045);
+    if (523..1523).contains(&exponent) {
+        return 1.0;
+    }
     f64::from_bits((2046 - exponent) << 52)
 }
 
@@ -308,9 +316,14 @@ fn sorted(counts: &mut [Counts], m: usize) -> Vec<i64> {
     for_each_tile(
         counts,
         &mut parts,
-        || (),
-        |index, counts, part, ()| {
-            vectorise(Expand(counts, index, part));
+        || [0; 2 * ROOM],
+        |index, counts, part, room| {
+            vectorise(Expand {
+                counts,
+                index,
+                ancestors: part,
+                room,
+            });
         },
     );
     ancestors
@@ -322,15 +335,18 @@ fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum]) -> Vec
     let mut ancestors = vec![0; draw.offspring];
     let ends = sums.iter().map(|sum| points.below(sum.through));
     let mut parts = cut(&mut ancestors, ends.collect::<Vec<_>>());
-    let scratch = || ([0.0; TILE], [0; TILE]);
     for_each_tile(
         sums,
         &mut parts,
-        scratch,
-        |index, sum, part, (weights, counts)| {
-            (draw.source)(index, weights);
-            points.count(sum, weights, counts);
-            vectorise(Expand(counts, index, part));
+        || (Scratch::default(), [0; TILE], [0; 2 * ROOM]),
+        |index, sum, part, (scratch, counts, room)| {
+            points.count(index, sum, scratch, counts);
+            vectorise(Expand {
+                counts,
+                index,
+                ancestors: part,
+                room,
+            });
         },
     );
     ancestors
@@ -348,15 +364,32 @@ fn cut(mut rest: &mut [i64], ends: Vec<usize>) -> Vec<&mut [i64]> {
     parts
 }
 
+/// Offspring that a particle seldom has more of.
+const USUAL: usize = 4;
+
+/// Offspring of a tile that are written beside each other before they are copied.
+const ROOM: usize = 2 * TILE;
+
 /// Writes the number of every particle of a tile as often as its count says.
-struct Expand<'a>(&'a Counts, usize, &'a mut [i64]);
+struct Expand<'a> {
+    counts: &'a Counts,
+    index: usize,
+    ancestors: &'a mut [i64],
+    /// A place to write them first.
+    room: &'a mut [i64; 2 * ROOM],
+}
 
 impl Vectorised for Expand<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self(counts, index, ancestors) = self;
+        let Self {
+            counts,
+            index,
+            ancestors,
+            room,
+        } = self;
         let first = (index * TILE) as i64;
         if ancestors.len() == TILE && counts.iter().all(|&count| count == 1) {
             for (lane, ancestor) in ancestors.iter_mut().enumerate() {
@@ -364,21 +397,27 @@ impl Vectorised for Expand<'_> {
             }
             return;
         }
-        // Without a branch on the counts: first, at the place where a particle's offspring begin,
-        // how many particles later than the last one with offspring it is; then the sums of that.
-        let mut place = 0;
-        for &count in counts {
-            place += count as usize;
-            match ancestors.get_mut(place) {
-                Some(later) => *later += 1,
-                None => break,
+        if ancestors.len() > ROOM {
+            let mut rest = ancestors;
+            for (lane, &count) in counts.iter().enumerate() {
+                let (own, after) = rest.split_at_mut(count as usize);
+                own.fill(first + lane as i64);
+                rest = after;
             }
+            return;
         }
-        let mut particle = first;
-        for ancestor in ancestors {
-            particle += *ancestor;
-            *ancestor = particle;
+        // Without a branch on the counts that are usual: what is too much is written over.
+        let mut place = 0;
+        for (lane, &count) in counts.iter().enumerate() {
+            let ancestor = first + lane as i64;
+            let rest = &mut room[place % ROOM..];
+            rest[..USUAL].fill(ancestor);
+            if count > USUAL as u32 {
+                rest[..count as usize].fill(ancestor);
+            }
+            place += count as usize;
         }
+        ancestors.copy_from_slice(&room[..ancestors.len()]);
     }
 }
 
