@@ -182,7 +182,10 @@ np.save(sys.argv[2], fk.growth)
 
 
 def test_instruction_sets_agree(tmp_path):
-    """Before the first resampling, which a rounding could decide otherwise."""
+    """Before the first resampling, which a rounding could decide otherwise.
+
+    The noise is made in single precision, where fused products round by 2^-22 of it otherwise.
+    """
     growths = {}
     for simd in ("scalar", "v3", "v4"):
         file = tmp_path / f"{simd}.npy"
@@ -194,7 +197,7 @@ def test_instruction_sets_agree(tmp_path):
         assert run.returncode == 0, run.stderr
         growths[simd] = np.load(file)
     for growth in growths.values():
-        np.testing.assert_allclose(growth, growths["scalar"], rtol=1e-12)
+        np.testing.assert_allclose(growth, growths["scalar"], rtol=1e-9)
 
 
 def test_it_is_a_system():
