@@ -15,6 +15,11 @@
 //!
 //! Draws for different purposes, particles, steps or blocks therefore never share a counter.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are not compiled for the instruction set"
+)]
+
 use std::f64::consts::TAU;
 
 use crate::math;

@@ -406,8 +406,8 @@ fn sin_cos<const FMA: bool>(input: &Array, sine: &mut Array, cosine: &mut Array)
             };
         }
     }
-    let beyond = |large, &size: &f64| large | (size > math::LARGEST_ANGLE);
-    if !sizes.iter().fold(false, beyond) {
+    let far = |size: &f64| u32::from(*size > math::LARGEST_ANGLE);
+    if sizes.iter().map(far).sum::<u32>() == 0 {
         for lane in 0..TILE {
             [sine[lane], cosine[lane]] = math::sin_cos::<FMA>(input[lane]);
         }
