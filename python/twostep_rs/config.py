@@ -160,7 +160,10 @@ class StageTwoConfig:
             its couplings solved from nothing.
         ahead: couplings that are solved while steps are taken, by the network as it was up to
             ``ahead * refresh`` steps earlier; with 0 training waits for each.
-        solver: how batches are coupled.
+        solver: how batches are coupled: by exact plans, or by the barycentres of entropic ones.
+        epsilon: strength of the entropy, of ``sinkhorn`` alone.
+        epsilon_unit: what it is in units of: the cost, or the mean cost of each problem.
+        sinkhorn_iterations: budget of each solve, of ``sinkhorn`` alone.
         debias: whether a second batch takes the bias of finite batches out of the couplings.
         alpha: factor of the correction.
         residual_weight: price of the squared correction.
@@ -175,15 +178,18 @@ class StageTwoConfig:
     waves: int = 3
     width: int = 128
     depth: int = 4
-    steps: int = 4_000
+    steps: int = 3_000
     source: Literal["clouds", "prior"] = "clouds"
     batch: int = 1_500
-    batch_period: int = 20
-    refresh: int = 20
+    batch_period: int = 30
+    refresh: int = 30
     pool: int = 50
     visits: int = 1
-    ahead: int = 2
-    solver: Literal["exact"] = "exact"
+    ahead: int = 3
+    solver: Literal["exact", "sinkhorn"] = "exact"
+    epsilon: float = 0.01
+    epsilon_unit: Literal["absolute", "mean-cost"] = "absolute"
+    sinkhorn_iterations: int = 1_000
     debias: bool = True
     alpha: float = 1.0
     residual_weight: float = 1e-3
@@ -202,9 +208,10 @@ class StageTwoConfig:
             "refresh",
             "pool",
             "visits",
+            "sinkhorn_iterations",
         ):
             _at_least(name, getattr(self, name), 1)
-        for name in ("learning_rate", "clip", "alpha"):
+        for name in ("learning_rate", "clip", "alpha", "epsilon"):
             _positive(name, getattr(self, name))
         for name in ("ahead", "jitter", "waves", "residual_weight"):
             _at_least(name, getattr(self, name), 0.0)
@@ -218,6 +225,8 @@ class StageTwoConfig:
                 "ahead: expected 0 where pool, visits and refresh leave one coupling in a round, "
                 f"got {self.ahead}"
             )
+        if self.ahead and self.solver == "sinkhorn":
+            raise ConfigError(f"ahead: expected 0 with solver 'sinkhorn', got {self.ahead}")
         _share("ema", self.ema)
 
     def check_fits(self, particles: int) -> None:

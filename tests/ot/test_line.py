@@ -64,3 +64,13 @@ def test_a_warm_start_is_left_alone():
     again = ts.ot.emd([[0.1], [1.0]], [[0.3], [1.2]], warm_start=first)
     assert not again.warm
     assert again.cost == pytest.approx((0.2**2 + 0.2**2) / 2, rel=1e-12)
+
+
+@pytest.mark.parametrize("centre", [0.0, 0.4])
+@pytest.mark.parametrize("width", [1e-1, 1e-4, 1e-8])
+def test_short_arcs_of_a_circle_are_certified_beside_their_own_costs(centre, width):
+    x, y = np.random.default_rng(0).uniform(-width, width, (2, 60, 1))
+    circle, line = ts.ot.emd(x + centre, y + centre, period=1.0), ts.ot.emd(x, y)
+    assert circle.cost == pytest.approx(line.cost, rel=1e-6)
+    assert circle.max_violation <= 1e-12 * line.cost_scale
+    assert circle.gap <= 1e-12 * line.cost_scale

@@ -124,11 +124,6 @@ def test_a_floor_that_was_measured_ahead_changes_nothing(found):
     assert calls[-1] == (72, 72)  # 2 parameters, 3 metrics, 2 stages, 6 references
 
 
-def test_a_floor_ahead_stops_when_it_is_told_to():
-    with pytest.raises(InterruptedError):
-        measure_floor(GaussianSystem(), SMALL, stop=lambda: True)
-
-
 def test_references_of_the_floor_share_no_source():
     ks = ts.systems.KellerSegel()
     a, b = (ks.simulate(20.0, 50, cloud_seed(0, Purpose.REFERENCE, k)).source for k in (0, 1))

@@ -36,9 +36,8 @@ _WAITING = {"pool": 1, "visits": 1, "ahead": 0}
 _TEN = {"batch_period": 10, "refresh": 10}
 _ORDERS: dict[str, dict[str, Any]] = {
     "none ahead": _WAITING,
-    "10 steps a batch": _TEN | {"pool": 50, "visits": 1, "ahead": 2},
     "10 steps a batch, none ahead": _TEN | _WAITING,
-    "20 batches in turns": _TEN | {"pool": 20, "visits": 10, "ahead": 2},
+    **{f"{k} steps a batch": {"batch_period": k, "refresh": k} for k in (10, 20, 40, 50)},
 }
 
 
@@ -82,7 +81,7 @@ def _stage_1(
     data: TrainingData, config: StageOneConfig, device: torch.device, *, compiled: bool
 ) -> Iterator[dict[str, Any]]:
     """Milliseconds per step, ours and eager in turns."""
-    recipe = stage_1.recipe(config)
+    recipe = stage_1.recipe(data.scaling(), config)
     steps: dict[str, Callable[[], object]] = {}
     first: dict[str, float] = {}
     for name, options in (("engine", {}), ("engine, compiled", {"compiled": True})):

@@ -43,6 +43,7 @@ class Reproduce:
         device: where networks are trained: cpu, cuda, cuda:1 ...
         out: directory of jobs and results.
         jobs: processes at a time.
+        overrides: change any defaults of every run, for example stage_1.steps=100.
     """
 
     targets: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="TARGET")] = ()
@@ -52,6 +53,7 @@ class Reproduce:
     device: str = "cpu"
     out: Path = Path("runs/reproduce")
     jobs: Annotated[int | None, option("all cores, or 4 on a GPU", "INT")] = None
+    overrides: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ...")] = ()
 
     def run(self) -> None:
         """Do what is left and say what came out."""
@@ -63,7 +65,7 @@ class Reproduce:
             raise ConfigError(f"target: expected at least one of {registry.names()}, got none")
         outcomes = reproduce(
             chosen,
-            Request(self.preset, tuple(range(self._seeds())), self.device),
+            Request(self.preset, tuple(range(self._seeds())), self.device, self.overrides),
             Store(self.out),
             workers=self._workers(),
             progress=choose(),

@@ -5,7 +5,17 @@ from __future__ import annotations
 import difflib
 
 from twostep_rs.errors import ConfigError
-from twostep_rs.experiments import kpp2d, kpp3d, ks3d_kolmogorov, ks3d_laminar, ks4d_laminar
+from twostep_rs.experiments import (
+    checkerboard,
+    gaussians8,
+    imbalanced,
+    kpp2d,
+    kpp3d,
+    ks3d_kolmogorov,
+    ks3d_laminar,
+    ks4d_laminar,
+    oval,
+)
 from twostep_rs.experiments.experiment import Experiment
 
 __all__ = ["EXPERIMENTS", "Experiment", "get"]
@@ -19,6 +29,10 @@ EXPERIMENTS: dict[str, Experiment] = {
         ks4d_laminar.LITERAL,
         kpp2d.EXPERIMENT,
         kpp3d.EXPERIMENT,
+        gaussians8.EXPERIMENT,
+        oval.EXPERIMENT,
+        imbalanced.EXPERIMENT,
+        checkerboard.EXPERIMENT,
     )
 }
 

@@ -34,7 +34,10 @@ PARTICLES = 20_000
 BINS = 72
 
 _STAGE_1 = StageOneConfig(coupling="exact", head="quadratic", jitter=0.3)
-_STAGE_2 = StageTwoConfig(head="quadratic", jitter=0.3, depth=6)
+# The order of batches that these experiments were measured with.
+_STAGE_2 = StageTwoConfig(
+    head="quadratic", jitter=0.3, depth=6, steps=4_000, batch_period=20, refresh=20, ahead=2
+)
 
 
 def experiment(

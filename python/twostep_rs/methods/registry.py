@@ -83,6 +83,12 @@ class Method:
         return cast("Implementation", importlib.import_module(self.module))
 
 
+def _in_here(name: str, title: str, source: str, settings: str, evaluations: int = 1) -> Method:
+    """A method whose file in this package is called after it."""
+    module = f"twostep_rs.methods.{name.replace('-', '_')}"
+    return Method(name, title, source, module, f"{module}:{settings}", evaluations)
+
+
 METHODS = {
     method.name: method
     for method in (
@@ -93,6 +99,21 @@ METHODS = {
             module="twostep_rs.training.stage_1",
             settings="twostep_rs.config:StageOneConfig",
         ),
+        _in_here("imm", "IMM", "Zhou et al. 2025", "IMMConfig"),
+        _in_here("shortcut", "Shortcut", "Frans et al. 2025", "ShortcutConfig"),
+        _in_here("rectified-flow", "Rectified flow", "Liu et al. 2023", "RectifiedFlowConfig"),
+        _in_here("deep-particle", "Deep Particle", "Wang et al. 2022", "DeepParticleConfig"),
+        _in_here("flow-matching", "Flow matching", "Lipman et al. 2023", "FlowMatchingConfig", 100),
+        _in_here("sf2m", "SF2M", "Tong et al. 2024", "SF2MConfig", 100),
+        _in_here("lmd", "Lagrangian map distillation", "Boffi et al. 2024", "LMDConfig"),
+        _in_here("eulerian", "Eulerian map distillation", "Boffi et al. 2024", "EulerianConfig"),
+        _in_here("fmm", "Flow map matching", "Boffi et al. 2024", "FMMConfig"),
+        _in_here("pfmm", "Progressive flow map matching", "Boffi et al. 2024", "PFMMConfig"),
+        _in_here("lsd", "Lagrangian self-distillation", "Boffi et al. 2025", "LSDConfig"),
+        _in_here("psd", "Progressive self-distillation", "Boffi et al. 2025", "PSDConfig"),
+        _in_here("esd", "Eulerian self-distillation", "Boffi et al. 2025", "ESDConfig"),
+        _in_here("w-flow", "W-Flow", "Candès et al. 2026", "WFlowConfig"),
+        _in_here("drifting", "Drifting", "Deng et al. 2026", "DriftingConfig"),
     )
 }
 """By name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,11 @@ class Generator(nn.Module, ABC):
     scaling: Scaling
     evaluations: int = 1
     random_paths: bool = False
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next(itertools.chain(self.parameters(), self.buffers())).device
 
     @abstractmethod
     def transport(

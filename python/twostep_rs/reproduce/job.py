@@ -31,11 +31,13 @@ class Place:
         directory: its own.
         store: has those of the jobs it needs.
         progress: where to report.
+        needed: directories of the jobs it needs, by their names.
     """
 
     directory: Path
     store: Store
     progress: Progress
+    needed: Mapping[str, Path] = field(default_factory=dict)
 
 
 class Job(ABC):

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
     from twostep_rs.reproduce.target import Target
 
 # Light modules: they import torch and matplotlib when they are called.
-MODULES = ("twostep_rs.reproduce.targets.kpp",)
+MODULES = (
+    "twostep_rs.reproduce.targets.laminar",
+    "twostep_rs.reproduce.targets.kolmogorov",
+    "twostep_rs.reproduce.targets.four_dimensions",
+    "twostep_rs.reproduce.targets.table_1",
+    "twostep_rs.reproduce.targets.table_3",
+    "twostep_rs.reproduce.targets.rivals",
+    "twostep_rs.reproduce.targets.kpp",
+    "twostep_rs.reproduce.targets.flow_maps",
+    "twostep_rs.reproduce.targets.w_flow",
+)
 
 ALL = "all"
 

@@ -57,7 +57,7 @@ def write_result(
         "title": target.title,
         "source": target.source,
         "command": command(target, request),
-        "request": {**asdict(request), "seeds": list(request.seeds)},
+        "request": asdict(request),
         "seconds": round(seconds, 1),
         "machines": [dict(machine) for machine in sorted(machines, key=str)],
         "claims": [asdict(claim) for claim in summary.claims],
@@ -76,6 +76,8 @@ def command(target: Target, request: Request) -> str:
         words.append(f"--seeds {len(request.seeds)}")
     if request.device != "cpu":
         words.append(f"--device {request.device}")
+    if request.overrides:
+        words.append(f"--set {' '.join(request.overrides)}")
     return " ".join(words)
 
 

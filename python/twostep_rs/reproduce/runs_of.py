@@ -31,12 +31,12 @@ def whole_run(
         physics: constants and time step; those of the preset by default.
     """
     config = experiments.get(experiment).config(request.preset)
-    config = dataclasses.replace(config, seed=seed, device=request.device)
     if physics is not None:
         simulation = dataclasses.replace(config.simulation, physics=physics)
         config = dataclasses.replace(config, simulation=simulation)
     variant = "" if physics is None else f"-{physics}"
-    return RunJob(f"{experiment}/{request.preset}{variant}-s{seed}", config)
+    name = f"{experiment}/{request.preset}{variant}-s{seed}"
+    return RunJob(name, request.configured(config, seed))
 
 
 def run_directory(store: Store, job: RunJob) -> RunDirectory:

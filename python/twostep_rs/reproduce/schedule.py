@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twostep_rs.runs.progress import Progress
 
 # Imported once, before processes branch off: every job would spend seconds on it.
-_PRELOADED = ["twostep_rs.training.model"]
+_PRELOADED = ["twostep_rs.training.model", "torch._dynamo"]
 _SECONDS_TO_STOP = 10.0
 
 

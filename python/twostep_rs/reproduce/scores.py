@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -67,6 +68,28 @@ def curve(seeds: Sequence[Iterable[Row]], kind: Kind, stage: int) -> Curve:
         for parameter, stages in select(rows, kind).items():
             by_parameter.setdefault(parameter, []).append(stages[stage])
     return {parameter: _score(rows) for parameter, rows in by_parameter.items()}
+
+
+def mean_rows(seeds: Sequence[Iterable[Row]]) -> list[Row]:
+    """Rows whose figures are means over the seeds, with their standard errors."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for rows in seeds:
+        for row in rows:
+            key = (row.method, row.stage, row.parameter, row.metric, row.box)
+            groups.setdefault(key, []).append(row)
+    found = []
+    for group in groups.values():
+        score = _score(group)
+        found.append(
+            dataclasses.replace(
+                group[0],
+                w2_squared=score.value,
+                standard_error=score.error,
+                floor=score.floor,
+                floor_standard_error=score.floor_error,
+            )
+        )
+    return found
 
 
 def lower(one: Curve, other: Curve) -> list[float]:

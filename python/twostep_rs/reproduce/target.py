@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.errors import ConfigError
+from twostep_rs.runs import config_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.figure import Figure
 
+    from twostep_rs.config import Config
     from twostep_rs.experiments.experiment import Preset
     from twostep_rs.reproduce.claims import Claim
     from twostep_rs.reproduce.job import Job
@@ -28,15 +31,26 @@ class Request:
             the printed method.
         seeds: seeds of the runs.
         device: where networks are trained.
+        overrides: changes of the configuration of every run, as ``key=value``.
     """
 
     preset: Preset = "quick"
     seeds: tuple[int, ...] = (0,)
     device: str = "cpu"
+    overrides: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.seeds:
             raise ConfigError("seeds: expected at least one, got none")
+
+    def configured(self, config: Config, seed: int) -> Config:
+        """The configuration of a run with this seed.
+
+        Raises:
+            ConfigError: an override does not fit.
+        """
+        config = dataclasses.replace(config, seed=seed, device=self.device)
+        return config_file.override(config, self.overrides)
 
 
 @dataclass(frozen=True)

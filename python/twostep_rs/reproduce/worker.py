@@ -47,7 +47,8 @@ def do(job: Job, store: Store, threads: int) -> None:
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(threads)
     start = time.perf_counter()
-    job.run(Place(store.path(job), store, Lines(sys.stderr)))
+    needed = {one.name: store.path(one) for one in job.needs}
+    job.run(Place(store.path(job), store, Lines(sys.stderr), needed))
     store.finish(job, _cost(time.perf_counter() - start))
 
 

@@ -236,7 +236,6 @@ def measure_floor(
     *,
     seed: int = 0,
     threads: int | None = None,
-    stop: Callable[[], bool] = lambda: False,
     particles: System | None = None,
 ) -> Yardstick:
     """What of :func:`evaluate` needs no model; a GPU can train meanwhile.
@@ -246,20 +245,12 @@ def measure_floor(
         config: what to measure.
         seed: seed of the run.
         threads: number of threads; the package's default where it is None.
-        stop: asked between simulations and distances; when true, nothing more is begun.
         particles: as for :func:`evaluate`.
 
     Raises:
         ConfigError: there are no parameters.
-        InterruptedError: ``stop`` said so.
     """
-
-    def progress(done: int, total: int) -> None:
-        del done, total
-        if stop():
-            raise InterruptedError
-
-    tally = _Tally(_floor_work(config, system, particles), progress)
+    tally = _Tally(_floor_work(config, system, particles), None)
     return _measure_floor(system, config, seed, threads, tally, particles)
 
 

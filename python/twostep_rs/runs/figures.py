@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from matplotlib import colormaps, rc_context
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
     Points = NDArray[np.float64]
 
+K = TypeVar("K")
+
 # Okabe and Ito's palette: told apart by every kind of colour vision, and in grey by the markers.
 STAGES = {1: ("stage I", "#D55E00", "o"), 2: ("stage II", "#0072B2", "s")}
+_STAGE_NAMES = {0: "reference"} | {stage: label for stage, (label, _, _) in STAGES.items()}
 _GREY = "#4D4D4D"
 _SHADE = "#EEF1F5"
 _DENSITY = colormaps["magma_r"].with_extremes(bad="white")
@@ -109,15 +112,18 @@ def w2_curve(
     return figure
 
 
-def projections(clouds: Mapping[int, Points], title: str) -> Figure:
-    """Densities of reference (key 0) and stages, projected on planes.
+def projections(
+    clouds: Mapping[K, Points], title: str, names: Mapping[K, str] | None = None
+) -> Figure:
+    """Densities of clouds, projected on planes.
 
     All panels of a row share their limits and their scale of colour. What lies outside the limits
     is counted in the panel's corner.
 
     Args:
-        clouds: points of shape (n, d) by stage.
+        clouds: points of shape (n, d) by name.
         title: above the figure.
+        names: what columns are called; by default clouds are those of stages, 0 the reference.
     """
     planes, limits = _planes(next(iter(clouds.values())).shape[1]), _limits(clouds)
     spans = limits[:, 1] - limits[:, 0]
@@ -148,8 +154,9 @@ def projections(clouds: Mapping[int, Points], title: str) -> Figure:
                 axes.set_ylim(*limits[j])
             line[0].set_ylabel(_coordinate(j))
             figure.colorbar(image, ax=list(line), label="density (1 / length$^2$)", pad=0.01)
-        for axes, stage in zip(grid[0], clouds, strict=True):
-            axes.set_title("reference" if stage == 0 else STAGES[stage][0])
+        called: Mapping[Any, str] = _STAGE_NAMES if names is None else names
+        for axes, name in zip(grid[0], clouds, strict=True):
+            axes.set_title(called[name])
         figure.suptitle(title, fontsize=10)
     return figure
 
@@ -281,7 +288,7 @@ def _planes(dim: int) -> list[tuple[int, int]]:
     return list(dict.fromkeys([(0, 1), (0, dim - 1), (dim - 2, dim - 1)]))
 
 
-def _limits(clouds: Mapping[int, Points]) -> Points:
+def _limits(clouds: Mapping[K, Points]) -> Points:
     """Per coordinate the widest 0.1 % to 99.9 % range of all clouds, and 5 % more; (d, 2)."""
     quantiles = [
         np.quantile(points, (_OUTSIDE, 1 - _OUTSIDE), axis=0) for points in clouds.values()

@@ -8,17 +8,22 @@ from twostep_rs.systems.generations import Generations
 from twostep_rs.systems.keller_segel import Constants, KellerSegel
 from twostep_rs.systems.kpp import KPP
 from twostep_rs.systems.kpp_law import KPPLaw, SettledKPP
+from twostep_rs.systems.planar import Checkerboard, Gaussians8, Imbalanced, Oval
 from twostep_rs.systems.protocol import Domain, System
 
 __all__ = [
     "FLOWS",
     "KPP",
+    "Checkerboard",
     "Cloud",
     "Constants",
     "Domain",
+    "Gaussians8",
     "Generations",
+    "Imbalanced",
     "KPPLaw",
     "KellerSegel",
+    "Oval",
     "SettledKPP",
     "System",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twostep_rs.systems.keller_segel import KellerSegel
 from twostep_rs.systems.kpp import KPP
+from twostep_rs.systems.planar import PROBLEMS
 
 if TYPE_CHECKING:
     from twostep_rs.systems.protocol import System
@@ -25,6 +26,8 @@ def describe(system: System) -> dict[str, Any] | None:
     if isinstance(system, KPP):
         fields = asdict(system)
         return {"name": "KPP", "prior": fields.pop("prior_law"), **fields}
+    if type(system) in PROBLEMS.values():
+        return {"name": type(system).__name__}
     return None
 
 
@@ -46,5 +49,7 @@ def restore(description: dict[str, Any] | None) -> System | None:
             )
         case "KPP":
             return KPP(**{key: value for key, value in description.items() if key != "name"})
+        case name if name in PROBLEMS:
+            return PROBLEMS[name]()
         case name:
             raise ValueError(f"name {name!r}")

@@ -136,3 +136,15 @@ class Couplings:
         permutations = coupled.permutations()
         self._plans[number] = coupled.plans
         return permutations
+
+
+def partners(y: Tensor, coupling: Tensor) -> Tensor:
+    """Where couplings lead, (k, n, d).
+
+    Args:
+        y: targets, (k, n, d).
+        coupling: permutations (k, n), or barycentres (k, n, d), which are the answer.
+    """
+    if coupling.ndim == y.ndim:
+        return coupling
+    return y.gather(1, coupling.unsqueeze(2).expand_as(y))

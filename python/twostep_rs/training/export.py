@@ -68,7 +68,7 @@ def write(
         raise InputError(f"stage: expected 1 or 2, got {stage!r}")
     if file.suffix not in (".pt2", ".onnx"):
         raise InputError(f"path: expected a name that ends in .pt2 or .onnx, got {file.name!r}")
-    device = next(generator.parameters()).device
+    device = generator.device
     module = Exported(generator, corrector if stage == 2 else None, inputs).eval()
     low, _ = generator.scaling.parameters
     rows = torch.zeros(3, generator.scaling.dim, device=device)

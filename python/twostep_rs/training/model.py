@@ -110,7 +110,7 @@ class TwoStepModel:
             evaluations = as_integer("evaluations", evaluations, low=1)
         last = self._stage(stage)
         seed = as_integer("seed", seed, low=0)
-        device = next(self.generator.parameters()).device
+        device = self.generator.device
         on_cpu = device.type == "cpu"
 
         def carry(numbered: tuple[int, Tensor]) -> Tensor:

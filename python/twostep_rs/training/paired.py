@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import torch
 
     from twostep_rs.config import PairedConfig
-    from twostep_rs.models.features import Scaling
     from twostep_rs.training.data import TrainingData
     from twostep_rs.training.engine import Batch
     from twostep_rs.training.loop import Options
@@ -35,13 +34,13 @@ class Recipe(Generic[Net]):
     """What is a method's own.
 
     Attributes:
-        build: the network of a scaling, with weights from torch's global generator.
+        build: the network, with weights from torch's global generator.
         draw: the batch of a step; random numbers are of the generator alone.
         loss: of the network and a batch, as for :class:`~twostep_rs.training.engine.Objective`.
         name: keeps trainings of different methods apart; of one method also its phases.
     """
 
-    build: Callable[[Scaling], Net]
+    build: Callable[[], Net]
     draw: Callable[[Pairs, torch.Generator], Batch]
     loss: Callable[[Net, Any], Any]
     name: tuple[str, ...] = ()
@@ -107,7 +106,7 @@ class PairedTraining(Engine[Net]):
         random = generator(seed, "stage 1", *recipe.name, device=device)
         pairs = Pairs(data, config.coupling, device, threads)
         optimizer = initialised(
-            lambda: recipe.build(pairs.scaling),
+            recipe.build,
             config,
             seed=derive(seed, "stage 1 weights", *recipe.name),
             device=device,

@@ -51,7 +51,7 @@ def train(
         ConvergenceError: the loss is not finite any more.
     """
     del prior
-    return paired.train(recipe(config), data, config, seed=seed, **options)
+    return paired.train(recipe(data.scaling(), config), data, config, seed=seed, **options)
 
 
 def build(scaling: Scaling, config: StageOneConfig) -> AverageVelocity:
@@ -61,10 +61,10 @@ def build(scaling: Scaling, config: StageOneConfig) -> AverageVelocity:
     )
 
 
-def recipe(config: StageOneConfig) -> paired.Recipe[AverageVelocity]:
+def recipe(scaling: Scaling, config: StageOneConfig) -> paired.Recipe[AverageVelocity]:
     """Network, batches and loss of ``config``."""
     return paired.Recipe(
-        build=lambda scaling: build(scaling, config),
+        build=lambda: build(scaling, config),
         draw=functools.partial(_draw, config),
         loss=functools.partial(
             meanflow_loss,

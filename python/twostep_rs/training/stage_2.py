@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,9 +20,10 @@ from twostep_rs.models.corrector import Corrector
 from twostep_rs.models.features import nearest_image
 from twostep_rs.training import loop
 from twostep_rs.training.batches import Batches
-from twostep_rs.training.couplings import Coupled, Couplings, Pair
+from twostep_rs.training.couplings import Couplings, Pair, partners
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.engine import Engine
+from twostep_rs.training.entropic import EntropicCouplings
 from twostep_rs.training.fingerprint import fingerprint, weights_hash
 from twostep_rs.training.jitter import jittered
 from twostep_rs.training.optimizer import initialised
@@ -136,7 +137,11 @@ class _Training(Engine[Corrector]):
         self._batches = Batches(
             data, config.batch, seed, prior if config.source == "prior" else None, device
         )
-        self._couplings = Couplings(threads, data.period, together=max(1, config.ahead))
+        self._couplings: Any = (
+            Couplings(threads, data.period, together=max(1, config.ahead))
+            if config.solver == "exact"
+            else EntropicCouplings(config, data.period)
+        )
         self._period = None if data.period is None else torch.tensor(data.period, device=device)
         self._carried: dict[int, _Carried] = {}
         self._pending: deque[_Pending] = deque()
@@ -174,6 +179,7 @@ class _Training(Engine[Corrector]):
             **super().metrics(),
             "seconds_couplings": self._couplings.seconds,
             "coupling_lag": float(self._lag),
+            "coupling_residual": getattr(self._couplings, "residual", 0.0),
         }
 
     def _loss(self, net: Corrector, batch: DeepParticleBatch) -> DeepParticleLoss:
@@ -192,11 +198,11 @@ class _Training(Engine[Corrector]):
             self._begin(coupling)
         pending = self._pending.popleft()
         self._lag = self.step - pending.begun
-        permutations = self._couplings.finish(coupling.batch, pending.coupled)
+        found = self._couplings.finish(coupling.batch, pending.coupled)
         # Permutations may lag; what they are permutations of does not.
         pairs = self._pairs(coupling.batch) if self._lag else pending.pairs
         self._x.copy_(self._batch(coupling.batch).x)
-        self._aim.copy_(self._aims(pairs, permutations))
+        self._aim.copy_(self._aims(pairs, found))
         if couplings_of_a_batch(self._config) == 1:
             self._couplings.forget(coupling.batch)
             del self._carried[coupling.batch]
@@ -226,12 +232,12 @@ class _Training(Engine[Corrector]):
             pairs.append((moved, self._moved(batch.twin)))
         return pairs
 
-    def _aims(self, pairs: list[Pair], permutations: list[Tensor]) -> Tensor:
+    def _aims(self, pairs: list[Pair], couplings: list[Tensor]) -> Tensor:
         (moved, _), *_ = pairs
         partner, *twin = (
             # On a torus partners are the images that are nearest.
-            nearest_image(y.gather(1, permutation.unsqueeze(2).expand_as(y)), moved, self._period)
-            for (_, y), permutation in zip(pairs, permutations, strict=True)
+            nearest_image(partners(y, coupling), moved, self._period)
+            for (_, y), coupling in zip(pairs, couplings, strict=True)
         )
         aim = debiased_aim(moved, partner, *twin) if twin else partner
         return aim.flatten(0, 1)
@@ -270,7 +276,7 @@ class _Pending(NamedTuple):
     """A coupling that is being solved, between what, and since which step."""
 
     pairs: list[Pair]
-    coupled: Coupled
+    coupled: Any
     begun: int
 
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal
 
 from twostep_rs.runs import evaluation
+from twostep_rs.runs.aside import aside
 from twostep_rs.runs.clouds import write_gallery
 from twostep_rs.runs.evaluation_file import write_evaluation
 from twostep_rs.runs.steps.resources import require_device
-from twostep_rs.threads import num_threads
+from twostep_rs.threads import get_num_threads, num_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from concurrent.futures import Future
+    from contextlib import AbstractContextManager
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from twostep_rs.config import EvaluationConfig
     from twostep_rs.experiments import Experiment
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
@@ -35,7 +34,7 @@ def evaluate(
     run: RunDirectory,
     experiment: Experiment,
     progress: Progress,
-    yardstick: Future[evaluation.Yardstick] | None = None,
+    yardstick: Future[evaluation.Yardstick | None] | None = None,
 ) -> None:
     """Measure all stages of the weights, as :func:`twostep_rs.load` gives them.
 
@@ -43,7 +42,7 @@ def evaluate(
         run: whose weights.
         experiment: of the run.
         progress: where to report.
-        yardstick: of :func:`floor_ahead`, where that was begun.
+        yardstick: of :func:`floor_ahead`, where that was begun; measured here where it gives none.
 
     Raises:
         DeviceError: the device is not there.
@@ -96,28 +95,32 @@ def _samplers(model: TwoStepModel) -> dict[int, evaluation.Sampler]:
     return {stage: sampler(stage) for stage in stages}
 
 
-@contextlib.contextmanager
 def floor_ahead(
     run: RunDirectory, experiment: Experiment
-) -> Iterator[Future[evaluation.Yardstick]]:
-    """Draw references and measure floors in the background, while a GPU trains.
+) -> AbstractContextManager[Future[evaluation.Yardstick | None]]:
+    """Draw references and measure floors in another process, while a GPU trains.
 
-    What is left of it when the block is left by an error is not begun any more.
+    The process ends with the block.
     """
-    stop = threading.Event()
-    with ThreadPoolExecutor(1, thread_name_prefix="twostep-floor") as pool:
-        try:
-            yield pool.submit(
-                evaluation.measure_floor,
-                _references(experiment, run),
-                run.config.evaluation,
-                seed=run.config.seed,
-                threads=run.config.threads,
-                stop=stop.is_set,
-                particles=_particles(experiment, run),
-            )
-        finally:
-            stop.set()
+    return aside(
+        _floor,
+        _references(experiment, run),
+        run.config.evaluation,
+        run.config.seed,
+        run.config.threads or get_num_threads(),
+        _particles(experiment, run),
+    )
+
+
+def _floor(
+    references: System,
+    config: EvaluationConfig,
+    seed: int,
+    threads: int,
+    particles: System | None,
+) -> evaluation.Yardstick:
+    with num_threads(threads):
+        return evaluation.measure_floor(references, config, seed=seed, particles=particles)
 
 
 def _references(experiment: Experiment, run: RunDirectory) -> System:

@@ -43,7 +43,8 @@ impl Costs {
         {
             return None;
         }
-        if grid.widths_are_equal() {
+        // A grid of one cell has no other cost than zero.
+        if cells == 1 || grid.widths_are_equal() {
             let square = |_, cells: usize| (cells * cells) as f64;
             return Some(Self {
                 lattice: Lattice::new(&tables(grid, square), grid.periodic),
@@ -122,6 +123,14 @@ mod tests {
         let costs = Costs::new(&grid, 100).expect("few cells");
         assert!(costs.equal && costs.rounding == 0.0);
         assert_eq!(costs.lattice.cost(0, 9 * 30 + 29), 81.0 + 841.0);
+    }
+
+    #[test]
+    fn a_single_cell_costs_nothing_whatever_its_widths() {
+        let grid = Grid::new(&[0.0, 0.0], &[0.05, 15.0], &[1, 1]).expect("a box");
+        let costs = Costs::new(&grid, 2).expect("one cell");
+        assert!(costs.unit.is_finite() && costs.rounding == 0.0);
+        assert_eq!(costs.lattice.cost(0, 0), 0.0);
     }
 
     #[test]

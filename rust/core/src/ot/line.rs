@@ -39,14 +39,20 @@ pub(crate) fn solve(
     masses: &Masses,
     control: &Control,
 ) -> Result<Solution> {
+    let period = match ground.domain {
+        Domain::Free => None,
+        Domain::Periodic(_) => Some(ground.period(0)),
+    };
+    let unrolled = period.and_then(|period| unrolled(points, period));
+    let (points, period) = match &unrolled {
+        Some(points) => (points, None),
+        None => (points, period),
+    };
     let axis = Axis {
         x: Side::new(&points[0], &masses.a),
         y: Side::new(&points[1], &masses.b),
         metric: ground.metric,
-        period: match ground.domain {
-            Domain::Free => None,
-            Domain::Periodic(_) => Some(ground.period(0)),
-        },
+        period,
     };
     let (shift, [u, v]) = match axis.period {
         None => {
@@ -77,6 +83,30 @@ pub(crate) fn solve(
         u: axis.x.in_input_order(&u),
         v: axis.y.in_input_order(&v),
         order: [axis.x.order, axis.y.order],
+    })
+}
+
+/// The points of a circle on a line, if both sides lie within half the circle, so that all ways
+/// are as long there. The duals of a circle are sums of costs of whole turns: beside those of a
+/// short arc, their rounding would be large.
+fn unrolled(points: &[Vec<f64>; 2], period: f64) -> Option<[Vec<f64>; 2]> {
+    let half = 0.5 * period;
+    let all = || points.iter().flatten().copied();
+    let (low, high) = (
+        all().fold(f64::INFINITY, f64::min),
+        all().fold(f64::NEG_INFINITY, f64::max),
+    );
+    if high - low < half {
+        return Some(points.clone());
+    }
+    let last = all().filter(|&x| x < half).fold(0.0, f64::max);
+    let first = all().filter(|&x| x >= half).fold(period, f64::min);
+    // Numbers between half of another one and the other have an exact difference to it.
+    (last + (period - first) < half).then(|| {
+        points.each_ref().map(|side| {
+            let turned = |&x: &f64| if x < half { x } else { x - period };
+            side.iter().map(turned).collect()
+        })
     })
 }
 
@@ -368,6 +398,34 @@ mod tests {
     fn draw(k: usize) -> f64 {
         let k = if k.is_multiple_of(3) { k / 3 } else { k };
         (k as f64 * 0.754_877_666).fract()
+    }
+
+    #[test]
+    fn duals_on_a_short_arc_are_as_sharp_as_on_the_line() {
+        for (low, width) in [(0.3, 1e-6), (0.999_999_5, 1e-6), (0.9, 0.3), (0.0, 1e-9)] {
+            let wrapped = |offset: f64| {
+                let x: f64 = low + width * offset;
+                if x < 1.0 { x } else { x - 1.0 }
+            };
+            let points: [Vec<f64>; 2] = [
+                (0..9).map(|k| wrapped(draw(k))).collect(),
+                (0..12).map(|k| wrapped(draw(k + 5))).collect(),
+            ];
+            let masses = Masses::uniform(9, 12).expect("sizes");
+            let ground = ground(Metric::SqEuclidean, Some(1.0));
+            let found = solve(&points, &ground, &masses, &Control::new()).expect("solved");
+            let cost = |i: usize, j: usize| ground.cost(&points[0][i..=i], &points[1][j..=j]);
+            for i in 0..9 {
+                for j in 0..12 {
+                    let violation = found.u[i] + found.v[j] - cost(i, j);
+                    assert!(violation <= 1e-14 * width * width, "{low} {violation}");
+                }
+            }
+            for &(i, j, _) in &found.entries {
+                let (i, j) = (i as usize, j as usize);
+                assert!((found.u[i] + found.v[j] - cost(i, j)).abs() <= 1e-14 * width * width);
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,1 @@
+"""Wasserstein gradient flows of particles: energies, their velocities, flows without a network."""

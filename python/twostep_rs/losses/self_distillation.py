@@ -1,0 +1,141 @@
+r"""Losses of two-time maps that are their own teachers (Boffi et al. 2025).
+
+In the rows with s = t the velocity :math:`v_{t,t}` of the map learns that of the paths, by flow
+matching; in the others the map learns from its own velocity, which stands still there (sg).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import torch
+
+from twostep_rs.models.flow_map import Direction
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from twostep_rs.losses.flow_map import FlowMapBatch
+    from twostep_rs.models.flow_map import TwoTimeMap
+    from twostep_rs.models.interpolant import Interpolant
+    from twostep_rs.models.meanflow import Condition
+
+Stop = Literal["gradient", "derivative"]
+
+
+@dataclass(frozen=True)
+class SelfDistillationLoss:
+    """A loss and its parts.
+
+    Attributes:
+        loss: what is minimised, a scalar: the mean of squared errors over all rows.
+        velocity: what the rows with s = t contribute, without gradient.
+        distillation: what the others contribute, without gradient.
+    """
+
+    loss: Tensor
+    velocity: Tensor
+    distillation: Tensor
+
+
+def lagrangian_self_distillation(
+    net: TwoTimeMap, batch: FlowMapBatch, *, path: Interpolant
+) -> SelfDistillationLoss:
+    r"""LSD: :math:`|\partial_t X_{s,t}(I_s) - \mathrm{sg} \, v_{t,t}(X_{s,t}(I_s))|^2`.
+
+    Args:
+        net: the map.
+        batch: ends, parameter and times.
+        path: of the particles.
+    """
+    part = _Part.of(net, batch, path)
+    zeros, ones = torch.zeros_like(part.t), torch.ones_like(part.t)
+    along = Direction(torch.zeros_like(part.x), zeros, ones)
+    x, dx = net.jump_tangent(*part, along)
+    with torch.no_grad():
+        b = net.velocity(x, part.t, part.condition)
+    return _joined(net, batch, path, dx - b)
+
+
+def progressive_self_distillation(
+    net: TwoTimeMap, batch: FlowMapBatch, *, path: Interpolant
+) -> SelfDistillationLoss:
+    r"""PSD: the mean velocity of one jump is that of two.
+
+    .. math::
+        |v_{s,t}(I_s) - \mathrm{sg}[(1 - h) v_{s,u}(I_s) + h \, v_{u,t}(X_{s,u}(I_s))]|^2,
+        \qquad u = h s + (1 - h) t
+
+    with the batch's shares h; one half everywhere is the loss of shortcut models (Frans et al.
+    2024). Arguments as for :func:`lagrangian_self_distillation`.
+    """
+    part = _Part.of(net, batch, path)
+    h = 0.5 if batch.share is None else batch.share[batch.diagonal :]
+    v = net.mean_velocity(*part)
+    with torch.no_grad():
+        u = part.t + h * (part.s - part.t)
+        first = net.mean_velocity(part.x, part.s, u, part.condition)
+        second = net.mean_velocity(part.x + (u - part.s) * first, u, part.t, part.condition)
+    return _joined(net, batch, path, v - (1.0 - h) * first - h * second)
+
+
+def eulerian_self_distillation(
+    net: TwoTimeMap, batch: FlowMapBatch, *, path: Interpolant, stop: Stop = "gradient"
+) -> SelfDistillationLoss:
+    r"""ESD: :math:`|\partial_s X_{s,t}(I_s) + \mathrm{sg}[\nabla X_{s,t} v_{s,s}](I_s)|^2`.
+
+    With :math:`\dot v` the derivative of v along :math:`(v_{s,s}, 1, 0)` the error is
+    :math:`v_{s,s} - v_{s,t} + (t - s) \dot v`. Where all of the derivative stands still, it is
+    that of MeanFlow, :math:`v_{s,t} - \mathrm{sg}[v_{s,s} + (t - s) \dot v]`, in the time that runs
+    from source to target.
+
+    Args:
+        net: the map.
+        batch: ends, parameter and times.
+        path: of the particles.
+        stop: what carries no gradient: the part along the spatial ``gradient``, or the whole
+            ``derivative``.
+    """
+    part = _Part.of(net, batch, path)
+    zeros, ones = torch.zeros_like(part.s), torch.ones_like(part.s)
+    with torch.no_grad():
+        b = net.velocity(part.x, part.s, part.condition)
+    if stop == "derivative":
+        with torch.no_grad():
+            _, dv = net.tangent(*part, Direction(b, ones, zeros))
+        error = b + (part.t - part.s) * dv - net.mean_velocity(*part)
+    else:
+        with torch.no_grad():
+            _, along_b = net.jump_tangent(*part, Direction(b, zeros, zeros))
+        still = torch.zeros_like(part.x)
+        _, along_s = net.jump_tangent(*part, Direction(still, ones, zeros))
+        error = along_s + along_b
+    return _joined(net, batch, path, error)
+
+
+class _Part(NamedTuple):
+    """The rows with an interval, as arguments of a map."""
+
+    x: Tensor
+    s: Tensor
+    t: Tensor
+    condition: Condition
+
+    @classmethod
+    def of(cls, net: TwoTimeMap, batch: FlowMapBatch, path: Interpolant) -> _Part:
+        batch = batch.rows(slice(batch.diagonal, None))
+        x = path.position(batch.ends, batch.s)
+        return cls(x, batch.s, batch.t, net.condition(batch.parameter, batch.seen))
+
+
+def _joined(
+    net: TwoTimeMap, batch: FlowMapBatch, path: Interpolant, error: Tensor
+) -> SelfDistillationLoss:
+    """The loss of ``error`` in the rows with an interval and of flow matching in the others."""
+    equal = batch.rows(slice(batch.diagonal))
+    condition = net.condition(equal.parameter, equal.seen)
+    v = net.velocity(path.position(equal.ends, equal.t), equal.t, condition)
+    velocity = (v - path.velocity(equal.ends, equal.t)).square().sum() / len(batch)
+    distillation = error.square().sum() / len(batch)
+    return SelfDistillationLoss(velocity + distillation, velocity.detach(), distillation.detach())
