@@ -316,14 +316,9 @@ fn sorted(counts: &mut [Counts], m: usize) -> Vec<i64> {
     for_each_tile(
         counts,
         &mut parts,
-        || [0; 2 * ROOM],
-        |index, counts, part, room| {
-            vectorise(Expand {
-                counts,
-                index,
-                ancestors: part,
-                room,
-            });
+        || (),
+        |index, counts, part, ()| {
+            vectorise(Expand(counts, index, part));
         },
     );
     ancestors
@@ -338,15 +333,10 @@ fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum]) -> Vec
     for_each_tile(
         sums,
         &mut parts,
-        || (Scratch::default(), [0; TILE], [0; 2 * ROOM]),
-        |index, sum, part, (scratch, counts, room)| {
+        || (Scratch::default(), [0; TILE]),
+        |index, sum, part, (scratch, counts)| {
             points.count(index, sum, scratch, counts);
-            vectorise(Expand {
-                counts,
-                index,
-                ancestors: part,
-                room,
-            });
+            vectorise(Expand(counts, index, part));
         },
     );
     ancestors
@@ -364,32 +354,15 @@ fn cut(mut rest: &mut [i64], ends: Vec<usize>) -> Vec<&mut [i64]> {
     parts
 }
 
-/// Offspring that a particle seldom has more of.
-const USUAL: usize = 4;
-
-/// Offspring of a tile that are written beside each other before they are copied.
-const ROOM: usize = 2 * TILE;
-
 /// Writes the number of every particle of a tile as often as its count says.
-struct Expand<'a> {
-    counts: &'a Counts,
-    index: usize,
-    ancestors: &'a mut [i64],
-    /// A place to write them first.
-    room: &'a mut [i64; 2 * ROOM],
-}
+struct Expand<'a>(&'a Counts, usize, &'a mut [i64]);
 
 impl Vectorised for Expand<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self {
-            counts,
-            index,
-            ancestors,
-            room,
-        } = self;
+        let Self(counts, index, ancestors) = self;
         let first = (index * TILE) as i64;
         if ancestors.len() == TILE && counts.iter().all(|&count| count == 1) {
             for (lane, ancestor) in ancestors.iter_mut().enumerate() {
@@ -397,27 +370,21 @@ impl Vectorised for Expand<'_> {
             }
             return;
         }
-        if ancestors.len() > ROOM {
-            let mut rest = ancestors;
-            for (lane, &count) in counts.iter().enumerate() {
-                let (own, after) = rest.split_at_mut(count as usize);
-                own.fill(first + lane as i64);
-                rest = after;
-            }
-            return;
-        }
-        // Without a branch on the counts that are usual: what is too much is written over.
+        // Without a branch on the counts: first, at the place where a particle's offspring begin,
+        // how many particles later than the last one with offspring it is; then the sums of that.
         let mut place = 0;
-        for (lane, &count) in counts.iter().enumerate() {
-            let ancestor = first + lane as i64;
-            let rest = &mut room[place % ROOM..];
-            rest[..USUAL].fill(ancestor);
-            if count > USUAL as u32 {
-                rest[..count as usize].fill(ancestor);
-            }
+        for &count in counts {
             place += count as usize;
+            match ancestors.get_mut(place) {
+                Some(later) => *later += 1,
+                None => break,
+            }
         }
-        ancestors.copy_from_slice(&room[..ancestors.len()]);
+        let mut particle = first;
+        for ancestor in ancestors {
+            particle += *ancestor;
+            *ancestor = particle;
+        }
     }
 }
 
@@ -513,6 +480,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn particles_without_weight_have_no_offspring_at_the_end_of_a_tile() {
+        let weights: Vec<f64> = (0..TILE).map(|i| f64::from(i < TILE / 2)).collect();
+        for m in [2 * TILE - 1, 2 * TILE, 2 * TILE + 1] {
+            let got = draw(&weights, m, "systematic", Order::Sorted, 1);
+            for ancestor in 0..TILE as i64 / 2 {
+                let offspring = got.iter().filter(|&&other| other == ancestor).count();
+                assert!((3..=5).contains(&offspring), "{m}, {ancestor}: {offspring}");
+            }
+            assert!(got.is_sorted(), "{m}");
         }
     }
 
