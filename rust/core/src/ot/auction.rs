@@ -11,10 +11,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::blocks::Blocks;
 use super::cost::Pair;
-use super::ground::Ground;
 use super::priced::{Cheapest, Memory, Priced};
+use super::single::Single;
 use crate::{Control, Result, simd};
 
 /// Cheapest targets of every source, at the final prices, that the simplex starts with.
@@ -56,14 +55,9 @@ pub(crate) struct Outcome {
     pub(crate) pairs: Vec<Pair>,
 }
 
-/// Match the points of `x` to those of `y`.
-pub(crate) fn auction(
-    x: &Blocks,
-    y: &Blocks,
-    ground: &Ground,
-    control: &Control,
-) -> Result<Outcome> {
-    let market = Market::new(x, y, ground);
+/// Match the sources to the targets.
+pub(crate) fn auction(single: &Single, control: &Control) -> Result<Outcome> {
+    let market = Market::new(single);
     let market = simd::arch().dispatch(Auction { market, control })?;
     let Market { priced, target, .. } = &market;
     let matching = (0..)
@@ -72,9 +66,9 @@ pub(crate) fn auction(
         .map(|(source, &target)| (source, target))
         .collect();
     // Only differences of prices count; where targets are rare all may have climbed far.
-    let prices = || (0..y.len() as u32).map(|target| priced.price(target));
+    let prices = || (0..single.targets() as u32).map(|target| priced.price(target));
     let least = prices().fold(f32::INFINITY, f32::min);
-    let prices: Vec<f64> = prices().map(|price| priced.cost(price - least)).collect();
+    let prices: Vec<f64> = prices().map(|price| single.cost(price - least)).collect();
     let mut pairs: Vec<Pair> = (0..)
         .zip(&market.memories)
         .flat_map(|(source, memory)| {
@@ -91,15 +85,15 @@ pub(crate) fn auction(
 }
 
 struct Auction<'a> {
-    market: Market,
+    market: Market<'a>,
     control: &'a Control,
 }
 
-impl WithSimd for Auction<'_> {
-    type Output = Result<Market>;
+impl<'a> WithSimd for Auction<'a> {
+    type Output = Result<Market<'a>>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Result<Market> {
+    fn with_simd<S: Simd>(self, simd: S) -> Result<Market<'a>> {
         let Self {
             mut market,
             control,
@@ -125,8 +119,9 @@ impl WithSimd for Auction<'_> {
     }
 }
 
-struct Market {
-    priced: Priced,
+struct Market<'a> {
+    single: &'a Single,
+    priced: Priced<'a>,
     /// The source that holds each target.
     owner: Vec<u32>,
     /// The target that each source holds.
@@ -136,13 +131,14 @@ struct Market {
     dearest: f32,
 }
 
-impl Market {
-    fn new(x: &Blocks, y: &Blocks, ground: &Ground) -> Self {
+impl<'a> Market<'a> {
+    fn new(single: &'a Single) -> Self {
         Self {
-            priced: Priced::new(x, y, ground),
-            owner: vec![NONE; y.len()],
-            target: vec![NONE; x.len()],
-            memories: Vec::with_capacity(x.len()),
+            single,
+            priced: Priced::new(single),
+            owner: vec![NONE; single.targets()],
+            target: vec![NONE; single.sources()],
+            memories: Vec::with_capacity(single.sources()),
             dearest: 0.0,
         }
     }
@@ -234,7 +230,7 @@ impl Market {
                     .cheapest(simd, memory)
                     .best
                     .min(memory.unknown() + SLACK * increment);
-                let cost = self.priced.pair(source, held) + self.priced.price(held);
+                let cost = self.single.pair(source, held) + self.priced.price(held);
                 if cost <= best + increment {
                     continue;
                 }

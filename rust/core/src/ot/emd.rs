@@ -14,6 +14,7 @@ use super::line;
 use super::masses::Masses;
 use super::pricing;
 use super::simplex::BasicArc;
+use super::single::Single;
 use super::solve::{Basis, Solution, Start, solve};
 use super::violation::Duals;
 use crate::domain::Domain;
@@ -103,7 +104,7 @@ pub fn emd(
     for side in &mut points {
         ground.wrap_all(side, dim);
     }
-    let scale = cost_scale(&points, dim, &ground);
+    let scale = ground.largest_cost([&points[0], &points[1]], dim);
     if !scale.is_finite() {
         return Err(Error::OutOfRange {
             name: "x, y",
@@ -374,28 +375,6 @@ fn scatter(values: &[f64], order: &[u32]) -> Vec<f64> {
     result
 }
 
-fn cost_scale(points: &[Vec<f64>; 2], dim: usize, ground: &Ground) -> f64 {
-    let squared = (0..dim)
-        .map(|axis| {
-            let range = |side: &[f64]| {
-                side.iter()
-                    .skip(axis)
-                    .step_by(dim)
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-                        (low.min(x), high.max(x))
-                    })
-            };
-            let ((low_x, high_x), (low_y, high_y)) = (range(&points[0]), range(&points[1]));
-            let span = (high_x - low_y).max(high_y - low_x);
-            match &ground.domain {
-                Domain::Free => span * span,
-                Domain::Periodic(periods) => span.min(0.5 * periods[axis]).powi(2),
-            }
-        })
-        .sum();
-    ground.metric.of_squared(squared)
-}
-
 impl WarmStart {
     /// Whether this start belongs to a problem of the same kind.
     fn is_alike(
@@ -438,6 +417,7 @@ impl WarmStart {
 struct PointCost<'a> {
     x: Blocks,
     y: Blocks,
+    single: Single,
     ground: &'a Ground,
     bound: f64,
 }
@@ -465,8 +445,9 @@ impl<'a> PointCost<'a> {
     }
 
     fn of_blocks(x: Blocks, y: Blocks, ground: &'a Ground) -> Self {
-        let bound = x.largest_cost(&y, ground);
+        let bound = ground.largest_cost([x.rows(), y.rows()], x.dim());
         Self {
+            single: Single::new(x.rows(), y.rows(), x.dim(), ground),
             x,
             y,
             ground,
@@ -551,7 +532,7 @@ impl Cost for PointCost<'_> {
     }
 
     fn auction(&self, control: &Control) -> Result<Option<Outcome>> {
-        auction(&self.x, &self.y, self.ground, control).map(Some)
+        auction(&self.single, control).map(Some)
     }
 
     fn guess(&self, masses: &Masses, control: &Control) -> Result<Option<Guess>> {
@@ -567,8 +548,8 @@ impl Cost for PointCost<'_> {
         control: &Control,
     ) -> Result<Vec<Pair>> {
         pricing::violations(
-            &self.x,
-            &self.y,
+            &self.single,
+            [&self.x, &self.y],
             self.ground,
             (u, v),
             tolerance,
