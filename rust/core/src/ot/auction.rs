@@ -12,7 +12,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::cost::Pair;
-use super::priced::{Cheapest, Memory, Priced};
+use super::priced::{Cheapest, Memory, Priced, mean_and_median};
 use super::single::Single;
 use crate::{Control, Result, simd};
 
@@ -23,6 +23,10 @@ const CANDIDATES: usize = 8;
 /// a source and its nearest target; ratio of two increments that follow one another. Measured on
 /// like and unlike clouds of 500 to 3500 points: flat within a factor of three of each.
 const INCREMENTS: (f32, f32, f32) = (10.0, 0.02, 0.2);
+
+/// First increment where prices are known, in units of the cost to the nearest target: flat within
+/// a factor of three. With less, prices that have to go a long way take many bids.
+const REOPENING: f32 = 2.0;
 
 /// The least increment that prices, in single precision, take notice of, in units of the largest
 /// price.
@@ -55,10 +59,29 @@ pub(crate) struct Outcome {
     pub(crate) pairs: Vec<Pair>,
 }
 
+/// What is known before an auction begins.
+pub(crate) struct Opening {
+    /// Duals of the targets in a problem that is like this one.
+    pub(crate) values: Vec<f64>,
+    /// Typical cost between a source and its nearest target.
+    pub(crate) nearest: f64,
+}
+
 /// Match the sources to the targets.
-pub(crate) fn auction(single: &Single, control: &Control) -> Result<Outcome> {
-    let market = Market::new(single);
-    let market = simd::arch().dispatch(Auction { market, control })?;
+pub(crate) fn auction(
+    single: &Single,
+    opening: Option<&Opening>,
+    control: &Control,
+) -> Result<Outcome> {
+    let market = match opening {
+        Some(opening) => Market::new(single, &opening.values),
+        None => Market::new(single, &vec![0.0; single.targets()]),
+    };
+    let market = simd::arch().dispatch(Auction {
+        nearest: opening.map(|opening| single.number(opening.nearest)),
+        market,
+        control,
+    })?;
     let Market { priced, target, .. } = &market;
     let matching = (0..)
         .zip(target)
@@ -86,6 +109,8 @@ pub(crate) fn auction(single: &Single, control: &Control) -> Result<Outcome> {
 
 struct Auction<'a> {
     market: Market<'a>,
+    /// Cost to the nearest target, where prices are known.
+    nearest: Option<f32>,
     control: &'a Control,
 }
 
@@ -96,11 +121,15 @@ impl<'a> WithSimd for Auction<'a> {
     fn with_simd<S: Simd>(self, simd: S) -> Result<Market<'a>> {
         let Self {
             mut market,
+            nearest,
             control,
         } = self;
         let (mean, median) = market.open(simd, control)?;
         let (first, last, ratio) = INCREMENTS;
-        let (mut increment, last) = (first * mean, last * median);
+        let (mut increment, last) = match nearest {
+            Some(nearest) => (REOPENING * nearest, last * nearest),
+            None => (first * mean, last * median),
+        };
         // Where prices have to climb far, larger increments take them there.
         let (mut climbs, mut settled) = (0, false);
         while increment > last && increment > RESOLUTION * market.dearest {
@@ -132,37 +161,34 @@ struct Market<'a> {
 }
 
 impl<'a> Market<'a> {
-    fn new(single: &'a Single) -> Self {
+    fn new(single: &'a Single, values: &[f64]) -> Self {
         Self {
             single,
-            priced: Priced::new(single),
+            priced: Priced::new(single, values),
             owner: vec![NONE; single.targets()],
             target: vec![NONE; single.sources()],
             memories: Vec::with_capacity(single.sources()),
-            dearest: 0.0,
+            dearest: single.number(values.iter().fold(0.0, |size, value| value.abs().max(size))),
         }
     }
 
-    /// Let every source look around: mean and median cost to the nearest target.
+    /// Let every source look around: mean and median cost to the cheapest target.
     #[inline(always)]
     fn open<S: Simd>(&mut self, simd: S, control: &Control) -> Result<(f32, f32)> {
-        let mut nearest = Vec::with_capacity(self.target.len());
+        let mut costs = Vec::with_capacity(self.target.len());
         let mut first = 0;
         for source in 0..self.target.len() {
             if source.is_multiple_of(CHECK_INTERVAL) {
                 control.check()?;
             }
             let memory = self.priced.search(simd, source, first);
-            let Cheapest { target, best, .. } = self.priced.cheapest(simd, &memory);
+            let Cheapest { target, .. } = self.priced.cheapest(simd, &memory);
             self.memories.push(memory);
-            nearest.push(best);
+            costs.push(self.single.pair(source, target));
             // The next source is a neighbour.
             first = target;
         }
-        let mean = nearest.iter().sum::<f32>() / nearest.len() as f32;
-        let middle = nearest.len() / 2;
-        let (_, &mut median, _) = nearest.select_nth_unstable_by(middle, f32::total_cmp);
-        Ok((mean, if median > 0.0 { median } else { mean }))
+        Ok(mean_and_median(&mut costs))
     }
 
     /// Bid until every source has a target; `false` if that takes too long.
@@ -186,6 +212,7 @@ impl<'a> Market<'a> {
             }
             let memory = &self.memories[source as usize];
             let mut cheapest = self.priced.cheapest(simd, memory);
+
             if cheapest.best > memory.unknown() + SLACK * increment {
                 let memory = self.priced.search(simd, source as usize, cheapest.target);
                 cheapest = self.priced.cheapest(simd, &memory);

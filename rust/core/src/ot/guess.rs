@@ -46,7 +46,7 @@ pub(crate) fn guess(
     let (from, to) = (resample(&masses.a, size), resample(&masses.b, size));
     let (from_points, to_points) = (x.picked(&from), y.picked(&to));
     let single = Single::new(&from_points, &to_points, x.dim(), ground);
-    let outcome = auction(&single, control)?;
+    let outcome = auction(&single, None, control)?;
     // A point that stands several times is worth what its dearest copy is.
     let mut v = vec![f64::NEG_INFINITY; y.len()];
     for (&place, price) in to.iter().zip(&outcome.prices) {

@@ -4,13 +4,16 @@
 //! remembered stays true. So each search starts anew, in single precision. Rounding is harmless:
 //! what follows an auction does not trust it.
 
-use pulp::Simd;
+use pulp::{Simd, WithSimd};
 
 use super::lanes::{LANES, bits, bits_32};
 use super::single::{Search, Single, SingleValues};
 
 /// Targets that a source remembers: the best of every lane, in two strands.
 const REMEMBERED: usize = 2 * LANES;
+
+/// Sources that are asked for a typical cost.
+const SAMPLE: usize = 64;
 
 /// Numbers of lanes.
 const LANE: [u32; LANES] = {
@@ -67,10 +70,10 @@ struct Running<S: Simd> {
 }
 
 impl<'a> Priced<'a> {
-    /// All targets at price zero.
-    pub(crate) fn new(single: &'a Single) -> Self {
+    /// Targets whose prices are the values, with the opposite sign.
+    pub(crate) fn new(single: &'a Single, values: &[f64]) -> Self {
         Self {
-            values: single.values(&vec![0.0; single.targets()]),
+            values: single.values(values),
             single,
         }
     }
@@ -90,10 +93,10 @@ impl<'a> Priced<'a> {
     /// The two cheapest of the targets that a source remembers.
     #[inline(always)]
     pub(crate) fn cheapest<S: Simd>(&self, simd: S, memory: &Memory) -> Cheapest {
-        let offers: [f32; REMEMBERED] = std::array::from_fn(
-            #[inline(always)]
-            |k| memory.costs[k] - self.values.of(memory.places[k]),
-        );
+        let mut offers = memory.costs;
+        for (offer, &place) in offers.iter_mut().zip(&memory.places) {
+            *offer -= self.values.of(place);
+        }
         let (offers, _) = S::as_simd_f32s(&offers);
         let (places, _) = S::as_simd_u32s(&memory.places);
         let mut running = Running::nothing(simd);
@@ -150,6 +153,42 @@ impl<'a> Priced<'a> {
         }
         memory
     }
+}
+
+/// Median cost between a source and its nearest target, over a sample of the sources.
+pub(crate) fn nearest_cost(single: &Single) -> f64 {
+    let priced = Priced::new(single, &vec![0.0; single.targets()]);
+    let mut costs = crate::simd::arch().dispatch(NearestCosts(&priced));
+    single.cost(mean_and_median(&mut costs).1)
+}
+
+struct NearestCosts<'a>(&'a Priced<'a>);
+
+impl WithSimd for NearestCosts<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let priced = self.0;
+        let sources = priced.single.sources();
+        let mut costs = Vec::with_capacity(SAMPLE);
+        let mut first = 0;
+        for source in (0..sources).step_by(sources.div_ceil(SAMPLE)) {
+            let memory = priced.search(simd, source, first);
+            let Cheapest { target, best, .. } = priced.cheapest(simd, &memory);
+            costs.push(best);
+            first = target;
+        }
+        costs
+    }
+}
+
+/// Mean and median of some costs; the mean also for the median, if that is zero.
+pub(crate) fn mean_and_median(costs: &mut [f32]) -> (f32, f32) {
+    let mean = costs.iter().sum::<f32>() / costs.len() as f32;
+    let middle = costs.len() / 2;
+    let (_, &mut median, _) = costs.select_nth_unstable_by(middle, f32::total_cmp);
+    (mean, if median > 0.0 { median } else { mean })
 }
 
 /// The search for the cheapest targets of a source, in a group first.
@@ -302,7 +341,7 @@ mod tests {
                 ground.wrap_all(&mut y, dim);
                 let (x, y) = (Blocks::new(&x, dim), Blocks::new(&y, dim));
                 let single = Single::new(x.rows(), y.rows(), dim, &ground);
-                let mut priced = Priced::new(&single);
+                let mut priced = Priced::new(&single, &[0.0; 1500]);
                 for source in 0..400 {
                     let first = (source * 31 % 1500) as u32;
                     let found = crate::simd::arch().dispatch(Ask(&mut priced, source, first));

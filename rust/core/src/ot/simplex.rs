@@ -534,3 +534,77 @@ impl Adjacency {
         &self.arcs[self.offsets[node as usize] as usize..self.offsets[node as usize + 1] as usize]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::initial::complete;
+    use super::super::masses::Masses;
+    use super::*;
+
+    impl Simplex {
+        /// Assert that preorder, sizes, ends, flows and potentials belong to one tree.
+        fn check(&self) {
+            let count = self.nodes.len();
+            let mut order = vec![self.root];
+            while order.len() < count {
+                let last = order[order.len() - 1];
+                let next = self.links[last as usize].next;
+                assert_eq!(self.links[next as usize].previous, last);
+                order.push(next);
+            }
+            assert_eq!(self.links[order[count - 1] as usize].next, self.root);
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert!(sorted.iter().copied().eq(0..count as u32));
+            let mut place = vec![0; count];
+            for (at, &node) in order.iter().enumerate() {
+                place[node as usize] = at;
+            }
+            for &node in &order {
+                let Node { parent, size } = self.nodes[node as usize];
+                let end = place[node as usize] + size as usize;
+                assert_eq!(order[end - 1], self.last[node as usize]);
+                if parent != NONE {
+                    let above = place[parent as usize];
+                    assert!(above < place[node as usize]);
+                    assert!(end <= above + self.nodes[parent as usize].size as usize);
+                }
+                assert!(self.flow[node as usize] >= 0);
+            }
+            let basis = self.basis();
+            for arc in &self.arcs {
+                let tight = (arc.source, arc.target - self.sources);
+                if basis.iter().any(|&(i, j, _)| (i, j) == tight) {
+                    assert_eq!(self.reduced_cost(arc), 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_pivot_leaves_a_tree() {
+        for (n, m, seed) in [(1, 1, 1), (1, 9, 2), (12, 17, 3), (30, 30, 4), (40, 7, 5)] {
+            // Small costs make ties, and pivots that move no mass.
+            let cost = |i: usize, j: usize| ((i * 31 + j * 57 + i * j * seed) % 23) as i64;
+            let masses = Masses::uniform(n, m).expect("sizes");
+            let pairs: Vec<Pair> = (0..n as u32)
+                .flat_map(|i| (0..m as u32).map(move |j| (i, j)))
+                .collect();
+            let plan = complete(&masses, &[]);
+            let hanging = (0..(n + m) as u32).map(|node| (node, 0));
+            let mut simplex = Simplex::new(n, m, &plan, hanging, cost);
+            simplex.add_arcs(&pairs, cost);
+            simplex.check();
+            let control = Control::new();
+            while simplex.optimise(simplex.pivots() + 1, &control).is_err() {
+                simplex.check();
+            }
+            assert!(simplex.pivots() > 0 || n * m < 10);
+            let duals = pairs.iter().all(|&(i, j)| {
+                let (i, j) = (i as usize, j as usize);
+                simplex.source_dual(i) + simplex.target_dual(j) <= cost(i, j)
+            });
+            assert!(duals, "duals that are not feasible");
+        }
+    }
+}

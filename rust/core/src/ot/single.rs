@@ -181,7 +181,7 @@ impl Single {
             let maximum = |values: &[f32]| values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             padded(values.chunks_exact(LANES).map(maximum).collect())
         };
-        let targets = padded(values.iter().map(|value| self.rounded(*value)).collect());
+        let targets = padded(values.iter().map(|value| self.number(*value)).collect());
         let groups = maxima(&targets);
         let size = values.iter().fold(0.0, |size: f64, v| size.max(v.abs()));
         SingleValues {
@@ -209,12 +209,13 @@ impl Single {
         let limits = limits.iter();
         padded(
             limits
-                .map(|limit| self.rounded(limit + slack) + margin)
+                .map(|limit| self.number(limit + slack) + margin)
                 .collect(),
         )
     }
 
-    fn rounded(&self, cost: f64) -> f32 {
+    /// What a cost is in here.
+    pub(crate) fn number(&self, cost: f64) -> f32 {
         (cost / self.unit).clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32
     }
 
