@@ -68,8 +68,8 @@ pub struct WarmStart {
     dim: usize,
     ground: Ground,
     masses: Masses,
-    /// Distance between a source and its nearest target.
-    spacing: f64,
+    /// Cost between a source and its nearest target, in the median.
+    nearest: f64,
     /// How far points have moved since they were put in order.
     drift: f64,
     basis: Basis,
@@ -132,45 +132,23 @@ pub fn emd(
         .filter(|warm| warm.is_alike(problem, &ground, &points))
         .map_or(Reuse::Nothing, |warm| warm.reuse(&points, problem.masses));
     let warm = !matches!(reuse, Reuse::Nothing);
-    let (frame, framed) = match &reuse {
-        // A frame that is kept keeps the duals what they were.
-        Reuse::Tree { warm, framed, .. } => (warm.frame.clone(), framed.clone()),
-        _ => {
-            let frame = Frame::new(&points, dim, &ground, problem.masses);
-            let framed = frame.apply(&points);
-            (frame, framed)
-        }
-    };
+    let (frame, framed) = reuse.framed(&points, dim, &ground, problem.masses);
     let cost = match &reuse {
         Reuse::Tree { warm, .. } => PointCost::with_order(&framed, dim, &ground, &warm.order),
         _ => PointCost::new(&framed, dim, &ground),
     };
-
     let ordered = cost.ordered_masses(problem.masses);
-    let nearest = nearest_cost(&cost.single);
-    let start = match &reuse {
-        Reuse::Tree { warm, .. } if warm.masses == ordered => Start::Tree(&warm.basis),
-        Reuse::Tree { warm, .. } => Start::Duals(&warm.basis),
-        Reuse::Prices(warm) => {
-            let values = scatter(&warm.basis.v, &warm.order[1]);
-            let in_order = cost.y.order.iter().map(|&index| values[index as usize]);
-            Start::Prices(Opening {
-                values: in_order.collect(),
-                nearest,
-            })
-        }
-        Reuse::Nothing => Start::Cold,
+    let (nearest, drift) = match &reuse {
+        Reuse::Tree { warm, moved, .. } => (warm.nearest, warm.drift + moved),
+        _ => (nearest_cost(&cost.single), 0.0),
     };
+    let start = reuse.start(&cost, &ordered, nearest);
     let Solution {
         basis,
         pivots,
         rounds,
     } = solve(&cost, &ordered, &start, max_pivots, control)?;
 
-    let (spacing, drift) = match &reuse {
-        Reuse::Tree { warm, moved, .. } => (warm.spacing, warm.drift + moved),
-        _ => (problem.metric.distance(nearest), 0.0),
-    };
     let order = [cost.x.order.clone(), cost.y.order.clone()];
     let mut u = scatter(&basis.u, &order[0]);
     let mut v = scatter(&basis.v, &order[1]);
@@ -209,7 +187,7 @@ pub fn emd(
         dim,
         ground,
         masses: ordered,
-        spacing,
+        nearest,
         drift,
         basis,
     };
@@ -413,19 +391,20 @@ impl WarmStart {
     fn reuse(&self, points: &[Vec<f64>; 2], masses: &Masses) -> Reuse<'_> {
         let framed = self.frame.apply(points);
         let moved = self.root_mean_square_move(&framed);
+        let spacing = self.ground.metric.distance(self.nearest);
         let auction = masses.are_one_unit() && self.masses.are_one_unit();
         let (range, drift) = if auction {
             (TREE_RANGE.0, DRIFT_RANGE)
         } else {
             (TREE_RANGE.1, f64::INFINITY)
         };
-        if moved <= range * self.spacing && self.drift + moved <= drift * self.spacing {
+        if moved <= range * spacing && self.drift + moved <= drift * spacing {
             Reuse::Tree {
                 warm: self,
                 framed,
                 moved,
             }
-        } else if auction && moved <= PRICE_RANGE * self.spacing {
+        } else if auction && moved <= PRICE_RANGE * spacing {
             Reuse::Prices(self)
         } else {
             Reuse::Nothing
@@ -462,6 +441,42 @@ enum Reuse<'a> {
         framed: [Vec<f64>; 2],
         moved: f64,
     },
+}
+
+impl<'a> Reuse<'a> {
+    /// The frame of a solve, and the points in it.
+    fn framed(
+        &self,
+        points: &[Vec<f64>; 2],
+        dim: usize,
+        ground: &Ground,
+        masses: &Masses,
+    ) -> (Frame, [Vec<f64>; 2]) {
+        // A frame that is kept keeps the duals what they were.
+        if let Reuse::Tree { warm, framed, .. } = self {
+            return (warm.frame.clone(), framed.clone());
+        }
+        let frame = Frame::new(points, dim, ground, masses);
+        let framed = frame.apply(points);
+        (frame, framed)
+    }
+
+    /// Where a solve starts; `nearest` is the cost to the nearest target.
+    fn start(&self, cost: &PointCost<'_>, masses: &Masses, nearest: f64) -> Start<'a> {
+        match *self {
+            Reuse::Tree { warm, .. } if warm.masses == *masses => Start::Tree(&warm.basis),
+            Reuse::Tree { warm, .. } => Start::Duals(&warm.basis),
+            Reuse::Prices(warm) => {
+                let values = scatter(&warm.basis.v, &warm.order[1]);
+                let in_order = cost.y.order.iter().map(|&index| values[index as usize]);
+                Start::Prices(Opening {
+                    values: in_order.collect(),
+                    nearest,
+                })
+            }
+            Reuse::Nothing => Start::Cold,
+        }
+    }
 }
 
 /// Costs between two clouds, by place.
@@ -760,12 +775,13 @@ mod tests {
                 emd(&problem, warm, None, &Control::new()).expect("solved")
             };
             let warm = solve(&start, None).1.expect("three axes");
-            // Both duals and tree, duals alone, nothing.
-            for (move_by, is_warm) in [(0.01, true), (0.1, masses.are_one_unit()), (2.0, false)] {
-                let moved = |(k, x): (usize, &f64)| x + move_by * (k as f64).sin();
+            let spacing = warm.nearest.sqrt();
+            // The tree, the duals alone (for equal masses), nothing.
+            for (spacings, is_warm) in [(0.1, true), (1.5, masses.are_one_unit()), (10.0, false)] {
+                let moved = |(k, x): (usize, &f64)| x + spacings * spacing * (k as f64).sin();
                 let x: Vec<f64> = start.iter().enumerate().map(moved).collect();
                 let (again, cold) = (solve(&x, Some(&warm)).0, solve(&x, None).0);
-                assert_eq!(again.warm, is_warm, "{move_by}");
+                assert_eq!(again.warm, is_warm, "{spacings}");
                 let [again, cold] = [again.certificate, cold.certificate];
                 assert!((again.primal - cold.primal).abs() < 1e-13);
                 assert!(again.gap() < 1e-13, "{again:?}");

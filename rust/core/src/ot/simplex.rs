@@ -348,7 +348,7 @@ impl Simplex {
             let (parent, flow) = (self.nodes[node as usize].parent, self.flow[node as usize]);
             // Arcs above sources and all arcs at the root point upwards.
             let points_up = node < self.sources || parent == self.root;
-            if points_up & (flow < source_flow) {
+            if points_up && flow < source_flow {
                 (source_side, source_flow) = (node, flow);
             }
             node = parent;
@@ -358,7 +358,7 @@ impl Simplex {
         while node != join {
             let (parent, flow) = (self.nodes[node as usize].parent, self.flow[node as usize]);
             let points_down = node >= self.sources && parent != self.root;
-            if points_down & (flow <= target_flow) {
+            if points_down && flow <= target_flow {
                 (target_side, target_flow) = (node, flow);
             }
             node = parent;
