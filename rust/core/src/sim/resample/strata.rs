@@ -12,6 +12,9 @@ use super::weights::{Row, TileSum, prefix_sums};
 use crate::sim::particles::{TILE, for_each_tile};
 use crate::simd::{Vectorised, vectorise};
 
+/// Strata whose places are looked up: those of a tile, unless its weights are far above the mean.
+const TABLE: usize = 2 * TILE;
+
 /// Count the points in the part of every particle.
 pub(super) fn strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum], counts: &mut [Counts]) {
     let points = Points::new(draw, scheme);
@@ -29,6 +32,7 @@ pub(super) fn strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum], count
 pub(super) struct Scratch {
     weights: Row,
     sums: Row,
+    places: [f64; TABLE],
 }
 
 impl Default for Scratch {
@@ -36,6 +40,7 @@ impl Default for Scratch {
         Self {
             weights: [0.0; TILE],
             sums: [0.0; TILE],
+            places: [0.0; TABLE],
         }
     }
 }
@@ -82,13 +87,18 @@ impl<'a> Points<'a> {
         counts: &mut Counts,
     ) {
         let (Self::Systematic(draw, _) | Self::Stratified(draw)) = self;
-        let Scratch { weights, sums } = scratch;
+        let Scratch {
+            weights,
+            sums,
+            places,
+        } = scratch;
         vectorise(OfTile {
             points: self,
             before: self.below(sum.before) as u32,
             sum,
             weights: draw.weights(index, weights),
             sums,
+            places,
             counts,
         });
     }
@@ -127,6 +137,7 @@ struct OfTile<'a, 'b> {
     sum: &'a TileSum,
     weights: &'a Row,
     sums: &'a mut Row,
+    places: &'a mut [f64; TABLE],
     counts: &'a mut Counts,
 }
 
@@ -136,7 +147,12 @@ impl Vectorised for OfTile<'_, '_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Self { sums, counts, .. } = self;
-        let TileSum { before, scale, .. } = *self.sum;
+        let TileSum {
+            before,
+            scale,
+            through,
+            ..
+        } = *self.sum;
         prefix_sums(self.weights, sums);
         for sum in &mut *sums {
             *sum = before + *sum * scale;
@@ -149,10 +165,29 @@ impl Vectorised for OfTile<'_, '_> {
                 }
             }
             Points::Stratified(draw) => {
+                let stratum = |sum: f64| whole((sum * draw.rate()).floor());
+                let first = stratum(before) / 2;
+                let blocks = (stratum(through) / 2 - first) as usize + 1;
                 for lane in 0..TILE {
-                    let stratum = whole((sums[lane] * draw.rate()).floor());
-                    let place = draw.stream.uniform_in_lanes(stratum, draw.step);
-                    counts[lane] = whole(below_stratified(draw, place, sums[lane]));
+                    counts[lane] = stratum(sums[lane]);
+                }
+                let mut own = [0.0; TILE];
+                if blocks <= TABLE / 2 {
+                    let (even, odd) = self.places.split_at_mut(TABLE / 2);
+                    let places = [&mut even[..blocks], &mut odd[..blocks]];
+                    draw.stream.fill_uniforms(first, draw.step, 0, places);
+                    for lane in 0..TILE {
+                        let stratum = counts[lane];
+                        let place = stratum % 2 * (TABLE / 2) as u32 + (stratum / 2 - first);
+                        own[lane] = self.places[place as usize % TABLE];
+                    }
+                } else {
+                    for lane in 0..TILE {
+                        own[lane] = draw.stream.uniform_in_lanes(counts[lane], draw.step);
+                    }
+                }
+                for lane in 0..TILE {
+                    counts[lane] = whole(below_stratified(draw, own[lane], sums[lane]));
                 }
             }
         }
