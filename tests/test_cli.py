@@ -188,7 +188,7 @@ def test_info_says_version_build_and_machine(capsys):
 def test_cite_prints_bibtex(capsys):
     assert main(["cite"]) == 0
     out = capsys.readouterr().out
-    assert out.count("@") == out.count("\n}\n") == 6
+    assert out.count("@") == out.count("\n}\n") == 10
     assert f"version = {{{ts.__version__}}}" in out
 
 

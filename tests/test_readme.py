@@ -1,4 +1,4 @@
-"""Every Python block of the README runs, in a directory of its own."""
+"""Every Python block of the README and of the pages runs, in a directory of its own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
-def blocks():
+def blocks(page=README):
     """Heading and code of each block; empty lines before the code keep its line numbers."""
-    text = README.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     for match in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         heading = re.findall(r"^#+ (.*)$", text[: match.start()], re.MULTILINE)[-1]
         yield heading, "\n" * text[: match.start(1)].count("\n") + match[1]
@@ -27,7 +29,14 @@ def test_each_of_the_four_uses_has_a_block():
     ]
 
 
-@pytest.mark.parametrize("code", [pytest.param(code, id=heading) for heading, code in blocks()])
-def test_block_runs(code, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("page", "code"),
+    [
+        pytest.param(page, code, id=f"{page.stem}: {heading}")
+        for page in (README, *PAGES)
+        for heading, code in blocks(page)
+    ],
+)
+def test_block_runs(page, code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, README, "exec"), {"__name__": "readme"})
+    exec(compile(code, page, "exec"), {"__name__": "readme"})

@@ -4,7 +4,8 @@ For both cellular flows and three diffusivities, 20 000 particles start from ind
 the exact law, which is where they are after many relaxation times, run for 8 periods that do not
 count and 256 that do. FILE gets a row for every run and a summary: the distance to the growth of
 the Euler-Maruyama scheme with infinitely many particles (which the deterministic solver knows), and
-how often the interval of two standard errors holds it. A started FILE is gone on with.
+how often the interval of two standard errors holds it. A started FILE is gone on with, unless its
+runs are of another noise.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ import twostep_rs as ts
 FLOWS = ("cell2d", "cell2d-divfree")
 EXPONENTS = (2.0, 3.0, 4.5)
 PARTICLES, BURN_IN, PERIODS = 20_000, 8, 256
+
+# How normal numbers are made: runs of one seed differ with it.
+NOISE = "single precision"
 
 
 def estimate(flow: str, exponent: float, seed: int) -> dict[str, Any]:
@@ -85,7 +89,11 @@ def main() -> None:
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     if options.file.exists():
-        rows = json.loads(options.file.read_text())["rows"]
+        started = json.loads(options.file.read_text())
+        noise = started["noise"]
+        if noise != NOISE:
+            parser.error(f"{options.file}: expected runs with noise {NOISE}, got {noise}")
+        rows = started["rows"]
     done = {(r["flow"], r["exponent"], r["seed"]) for r in rows}
     todo = [
         (flow, exponent, seed)
@@ -101,6 +109,7 @@ def main() -> None:
             record = {
                 "command": f"python tools/kpp_statistics.py {options.file} --seeds {options.seeds}",
                 "version": ts.__version__,
+                "noise": NOISE,
                 "particles": PARTICLES,
                 "burn_in": BURN_IN,
                 "periods": PERIODS,

@@ -25,7 +25,8 @@ class SimulationConfig:
     Attributes:
         physics: constants and time step of the simulator.
         parameters: parameters of the training clouds.
-        particles: particles of each training cloud.
+        particles: particles of each training cloud; where a simulator has a population of its
+            own, those of several generations.
         torus: what networks are told of a position on a torus: periodic waves, so that maps are
             continuous all around it; or coordinates in the cell whose faces meet the fewest
             target particles, so that no map has to lead through the empty part of a law.
@@ -99,8 +100,9 @@ class PairedConfig(MethodConfig):
 
     Attributes:
         coupling: which source particle a target particle is trained with: the one that it came
-            from, any, or its partner in an optimal plan between the whole clouds. Auto is the
-            first of these where its pairs cost less than twice the optimal plan, else the last.
+            from, any, or its partner in an optimal plan between the whole clouds, in blocks
+            where there are more than 20 000. Auto is the first of these where its pairs cost less
+            than twice the optimal plan, else the last.
     """
 
     coupling: Coupling = "auto"

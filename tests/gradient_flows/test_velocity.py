@@ -45,7 +45,7 @@ def velocity(field, x, twin, y, period=None):
     if field.energy == "exact":
         return field.velocity(x, twin, y, period)
     partners = twin if field.self_transport == "two-batch" else x
-    return field.difference(x, partners, y, EPSILON, period)
+    return field.difference(x, partners, y, EPSILON.expand(len(x)), period)
 
 
 @pytest.mark.parametrize("period", [None, torch.tensor([2.5, 3.0], dtype=torch.float64)])

@@ -9,7 +9,7 @@ import torch
 import ot as pot
 import twostep_rs as ts
 from twostep_rs.bench.problems import masses, squared_distances
-from twostep_rs.ot import approximate
+from twostep_rs.ot import approximate, log_sums
 from twostep_rs.ot import sinkhorn as entropic
 
 PERIODS = [None, 2.0]
@@ -40,10 +40,12 @@ def test_potentials_give_the_entropic_plan_of_pot(period):
 
 def test_blocks_of_rows_change_nothing(monkeypatch):
     x, y, a, b = problem()
-    whole = approximate.sinkhorn(x, y, a=a, b=b)
-    monkeypatch.setitem(entropic._ENTRIES, "cpu", 7 * len(y))
-    pieces = approximate.sinkhorn(x, y, a=a, b=b)
-    assert pieces.w2_squared == pytest.approx(whole.w2_squared, rel=1e-12)
+    whole = [approximate.sinkhorn(x, y, a=a, b=b, debiased=kind) for kind in (True, False)]
+    for entries in (entropic._ENTRIES, log_sums._ENTRIES):
+        monkeypatch.setitem(entries, "cpu", 7 * len(y))
+    for kind, expected in zip((True, False), whole, strict=True):
+        found = approximate.sinkhorn(x, y, a=a, b=b, debiased=kind)
+        assert found.w2_squared == pytest.approx(expected.w2_squared, rel=1e-12)
 
 
 @pytest.mark.parametrize("period", PERIODS)

@@ -85,7 +85,7 @@ def test_the_fused_kernel_equals_the_matrix_on_a_gpu():
 def test_the_fused_kernel_equals_the_matrix_in_the_interpreter():
     pytest.importorskip("triton")
     # Triton reads the variable when it is first imported.
-    code = "from test_log_sums import CASES, check_fused; check_fused('cpu', CASES[::3])"
+    code = "from test_log_sums import CASES, check_fused; check_fused('cpu', CASES[::5])"
     environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert done.returncode == 0

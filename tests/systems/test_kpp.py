@@ -182,7 +182,10 @@ np.save(sys.argv[2], fk.growth)
 
 
 def test_instruction_sets_agree(tmp_path):
-    """Before the first resampling, which a rounding could decide otherwise."""
+    """Before the first resampling, which a rounding could decide otherwise.
+
+    The noise is made in single precision, where fused products round by 2^-22 of it otherwise.
+    """
     growths = {}
     for simd in ("scalar", "v3", "v4"):
         file = tmp_path / f"{simd}.npy"
@@ -194,7 +197,7 @@ def test_instruction_sets_agree(tmp_path):
         assert run.returncode == 0, run.stderr
         growths[simd] = np.load(file)
     for growth in growths.values():
-        np.testing.assert_allclose(growth, growths["scalar"], rtol=1e-12)
+        np.testing.assert_allclose(growth, growths["scalar"], rtol=1e-9)
 
 
 def test_it_is_a_system():
@@ -364,3 +367,33 @@ def test_more_particles_than_memory_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(_memory, "_CGROUP_LIMIT", limit)
     with pytest.raises(InputError, match=r"particles: expected .* 100000 particles that need"):
         KPP().run(0.25, particles=100_000)
+
+
+def test_a_population_is_pooled_over_generations():
+    kpp = KPP(generations=2, population=500, spacing=1, dt=1 / 16)
+    cloud = kpp.simulate(0.25, 1_500, seed=1)
+    assert cloud.source.shape == cloud.target.shape == (1_500, 2)
+    np.testing.assert_array_equal(cloud.source, kpp.prior(1_500, seed=1))
+    alone = kpp.simulate(0.25, 500, seed=1)
+    np.testing.assert_array_equal(cloud.target[:500], alone.target)
+
+
+def test_pooled_generations_go_on_from_each_other_with_noise_of_their_own():
+    n, kappa = 4_000, 1e-3
+    still = KPP(flow=("0", "0"), generations=1, population=n, spacing=1, dt=1 / 16)
+    cloud = still.simulate(kappa, 4 * n, seed=3)
+    places = np.concatenate([cloud.source[:n], cloud.target]).reshape(5, n, 2)
+    moves = np.diff(places, axis=0)
+    # Nobody dies where all weigh the same, so that a row is a Brownian path.
+    moves -= 2 * np.pi * np.round(moves / (2 * np.pi))
+    moves[..., 0] -= 2 * kappa * still.lam
+    found = np.corrcoef(moves.transpose(0, 2, 1).reshape(8, n))
+    assert abs(found - np.eye(8)).max() < 5 / np.sqrt(n)
+    assert abs(moves.var(axis=1) / (2 * kappa) - 1).max() < 5 * np.sqrt(2 / n)
+
+
+def test_a_population_must_divide_what_is_asked_for():
+    with pytest.raises(InputError, match="n: expected a multiple of population = 500, got 700"):
+        KPP(population=500).simulate(0.25, 700)
+    with pytest.raises(InputError, match="population"):
+        KPP(population=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,17 @@ def test_auto_takes_the_plan_where_paths_of_the_pairs_cross():
 def test_auto_couples_what_has_no_pairs():
     data = TrainingData.from_clouds(unpaired(clouds()))
     torch.testing.assert_close(data.coupled("auto").target, data.coupled("exact").target)
+
+
+def test_large_clouds_are_coupled_in_blocks(monkeypatch):
+    monkeypatch.setattr("twostep_rs.training.data._LARGEST_PLAN", 199)
+    monkeypatch.setattr("twostep_rs.training.data._BLOCK", 80)
+    data = TrainingData.from_clouds(unpaired(clouds(n=200)))
+    found = data.coupled("exact").target
+    for first in (0, 80, 160):
+        rows = slice(first, first + 80)
+        block = replace(data, source=data.source[:, rows], target=data.target[:, rows])
+        torch.testing.assert_close(found[:, rows], block.coupled("exact").target)
 
 
 @pytest.mark.parametrize("number", [0, 5])

@@ -185,9 +185,7 @@ class _Histograms:
             grid = {"period": float(self.bins)} if self.torus else {"box": self._box(x, y)}
             work = self._work(x, y, grid)
             seconds, results = _in_turns(work, turn)
-            unit = results["ours"].w2_squared / float(results["ours"].in_cells or 1.0)
-            unit /= self.particles
-            cold.add(seconds, _costs(results, unit))
+            cold.add(seconds, _costs(results))
             again, _ = self._draw(rng)
             hops = rng.random(len(x)) < 0.1
             after = np.where(hops[:, None], again, x)
@@ -209,12 +207,11 @@ class _Histograms:
         return rng.random((self.particles, 2)) * self.bins, np.mod(spread, self.bins)
 
     def _box(self, x: Cloud, y: Cloud) -> Cloud:
-        """A cube around both clouds, so that costs are whole numbers for everyone."""
+        """The box of both clouds; cells are no cubes there."""
         both = np.concatenate([x, y])
         low, high = both.min(axis=0), both.max(axis=0)
         # A little wider, so that rounding leaves no point outside.
-        middle, half = (low + high) / 2, (0.5 + 1e-9) * (high - low).max()
-        return np.stack([middle - half, middle + half], axis=1)
+        return np.stack([low, high], axis=1) + 1e-9 * np.outer(high - low, [-1.0, 1.0])
 
     def _work(self, x: Cloud, y: Cloud, grid: dict[str, Any]) -> dict[str, Callable[[], Any]]:
         bins, has = self.bins, rivals.installed()
@@ -236,8 +233,8 @@ class _Histograms:
             masses_a, masses_b = (side[side > 0] / self.particles for side in (a, b))
             work["POT"] = partial(rivals.pot, masses_a, masses_b, costs)
         if "pylmcf" in has:
-            flow = rivals.PylmcfGrid(a, b, periodic=self.torus)
-            work["pylmcf"] = flow.solve
+            flow = rivals.PylmcfGrid(a, b, width, periodic=self.torus)
+            work["pylmcf"] = lambda: flow.solve() / self.particles
         return work
 
 
@@ -295,7 +292,10 @@ class _Found:
         for key, value in seconds.items():
             self._times.setdefault(key, []).append(value)
         ours = costs["ours"]
-        for cost in costs.values():
+        for name, cost in costs.items():
+            # Those of pylmcf are rounded before it solves.
+            if name == "pylmcf":
+                continue
             self._difference = max(self._difference, abs(cost - ours) / max(ours, 1e-300))
 
     def row(self, problem: str, start: str) -> dict[str, Any]:
@@ -337,8 +337,8 @@ def _in_turns(
     return seconds, results
 
 
-def _costs(results: dict[str, Any], unit: float = 1.0) -> dict[str, float]:
-    """Costs of whatever solvers returned; whole numbers are in units of ``unit``."""
+def _costs(results: dict[str, Any]) -> dict[str, float]:
+    """Costs of whatever solvers returned."""
     costs = {}
     for name, result in results.items():
         match result:
@@ -350,8 +350,6 @@ def _costs(results: dict[str, Any], unit: float = 1.0) -> dict[str, float]:
                 costs[name] = sum(plan.cost for plan in result)
             case tuple():
                 costs[name] = result[0]
-            case int():
-                costs[name] = result * unit
             case _:
                 costs[name] = result
     return costs

@@ -75,41 +75,48 @@ def lapx(x: Array, y: Array) -> float:
 
 
 class PylmcfGrid:
-    """Flow between two histograms along one axis after another, in whole numbers, by LEMON.
+    """Flow between two histograms along one axis after another, by LEMON.
 
     Squared distances add up over the axes, so that mass may move along one axis at a time: d
     layers of arcs instead of all pairs of cells (Auricchio, Bassetti, Gualandi and Veneroni 2018).
+    Costs are rounded to 40 bits, since it takes whole numbers.
 
     Args:
         a: counts, an array with one axis per axis of the grid.
         b: counts of the same total.
+        widths: of a cell, one per axis.
         periodic: whether the grid is a torus.
     """
 
-    def __init__(self, a: Array, b: Array, *, periodic: bool) -> None:
+    def __init__(self, a: Array, b: Array, widths: Array, *, periodic: bool) -> None:
         import pylmcf  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
         bins, cells = a.shape, a.size
         places = np.arange(cells).reshape(bins)
+        self._scale = 2.0**40 / sum(
+            (width * count) ** 2 for width, count in zip(widths, bins, strict=True)
+        )
         starts, ends, costs = [], [], []
-        for axis, count in enumerate(bins):
+        for axis, (count, width) in enumerate(zip(bins, widths, strict=True)):
             along = np.moveaxis(places, axis, -1).reshape(-1, count)
             gap = np.abs(np.arange(count)[:, None] - np.arange(count))
             gap = np.minimum(gap, count - gap) if periodic else gap
             starts.append(np.repeat(along, count, axis=1).ravel() + axis * cells)
             ends.append(np.tile(along, count).ravel() + (axis + 1) * cells)
-            costs.append(np.tile(gap.ravel() ** 2, len(along)))
-        start, end, cost = (np.concatenate(parts) for parts in (starts, ends, costs))
+            cost = np.rint((gap.ravel() * width) ** 2 * self._scale).astype(np.int64)
+            costs.append(np.tile(cost, len(along)))
+        start, end, price = (np.concatenate(parts) for parts in (starts, ends, costs))
         order = np.lexsort((end, start))
         nodes = (len(bins) + 1) * cells
         self._graph = pylmcf.Graph(nodes, start[order], end[order])
         supply = np.zeros(nodes, dtype=np.int64)
         supply[:cells], supply[-cells:] = a.ravel(), -b.ravel()
         self._graph.set_node_supply(supply)
-        self._graph.set_edge_costs(cost[order])
+        self._graph.set_edge_costs(price[order])
         self._graph.set_edge_capacities(np.full(len(order), int(a.sum())))
 
-    def solve(self) -> int:
-        """The least cost in squared cells, for all counts together."""
+    def solve(self) -> float:
+        """The least cost in units of length squared, for all counts together."""
         self._graph.solve()
-        return int(self._graph.total_cost())
+        cost: float = self._graph.total_cost() / self._scale
+        return cost

@@ -8,6 +8,9 @@ from twostep_rs.systems import KPP
 # About nine relaxation times at the smallest kappa of training.
 GENERATIONS = 128
 
+# One relaxation time in the middle of the range of training.
+SPACING = 8
+
 # Figure 11 of the two-step paper: MeanFlow (stage I) and its refinement (stage II) at kpp.TEST.
 # The text says W2; its size beside the sampling floor shows that it is W2 squared.
 PRINTED = {
@@ -24,7 +27,17 @@ PRINTED = {
 
 def system() -> KPP:
     """The particles, in the flow as it is printed, from a wrapped normal law."""
-    return KPP(2, "cell2d", lam=2.0, theta=1.0, r=1.0, generations=GENERATIONS, prior="gaussian")
+    return KPP(
+        2,
+        "cell2d",
+        lam=2.0,
+        theta=1.0,
+        r=1.0,
+        generations=GENERATIONS,
+        population=kpp.PARTICLES,
+        spacing=SPACING,
+        prior="gaussian",
+    )
 
 
 EXPERIMENT = kpp.experiment(

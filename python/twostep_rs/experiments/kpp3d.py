@@ -8,6 +8,9 @@ from twostep_rs.systems import KPP
 # About ten relaxation times at the smallest kappa of training.
 GENERATIONS = 640
 
+# About one relaxation time in the middle of the range of training.
+SPACING = 32
+
 # Figure 14 of the two-step paper: MeanFlow (stage I) and its refinement (stage II) at kpp.TEST,
 # W2 squared of a projection: on (x1, x3) by its caption, on (x2, x3) by the text.
 PRINTED = {
@@ -25,7 +28,15 @@ PRINTED = {
 def system() -> KPP:
     """The particles, from a wrapped normal law."""
     return KPP(
-        3, "kolmogorov3d", lam=2.0, theta=1.0, r=1.0, generations=GENERATIONS, prior="gaussian"
+        3,
+        "kolmogorov3d",
+        lam=2.0,
+        theta=1.0,
+        r=1.0,
+        generations=GENERATIONS,
+        population=kpp.PARTICLES,
+        spacing=SPACING,
+        prior="gaussian",
     )
 
 

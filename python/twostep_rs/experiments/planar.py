@@ -39,9 +39,9 @@ def config(name: str, preset: Preset) -> Config:
             jitter=0.0,
             waves=0,
             width=64 if quick else 128,
-            depth=4,
-            steps=4_000 if quick else 20_000,
-            batch=512 if quick else 4_096,
+            depth=5,
+            steps=3_000 if quick else 10_000,
+            batch=512 if quick else 2_048,
             learning_rate=3e-3 if quick else 1.5e-3,
         ),
         stage_2=StageTwoConfig(

@@ -37,8 +37,8 @@ class WFlowConfig(MatchingConfig):
 
     energy: Literal["sinkhorn", "exact", "mmd", "kl"] = "sinkhorn"
     self_transport: Literal["two-batch", "one-batch", "others"] = "two-batch"
-    epsilons: tuple[float, ...] = (0.05,)
-    iterations: int = 10
+    epsilons: tuple[float, ...] = (0.01,)
+    iterations: int = 20
     normalised: bool = False
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from twostep_rs import _core
 from twostep_rs._arrays import as_float64, as_points, like
 from twostep_rs.errors import DtypeError, InputError, ShapeError
-from twostep_rs.ot.memory import check_matrix_fits, check_points_fit
+from twostep_rs.ot.memory import check_batch_fits, check_matrix_fits, check_points_fit
 from twostep_rs.ot.plan import Plan
 
 if TYPE_CHECKING:
@@ -122,6 +122,7 @@ def emd_batch(
         raise ShapeError(f"warm_starts: expected {len(xs)} plans, got {len(warm_starts)}")
     if len(xs) == 0:
         return []
+    check_batch_fits(xs, ys)
     sources = [as_points(f"xs[{k}]", x) for k, x in enumerate(xs)]
     targets = [as_points(f"ys[{k}]", y) for k, y in enumerate(ys)]
     raws = _core.emd_batch(

@@ -12,6 +12,7 @@ import numpy as np
 from twostep_rs import _core
 from twostep_rs._arrays import is_tensor
 from twostep_rs.errors import DtypeError, InputError, ShapeError
+from twostep_rs.ot.memory import check_grids_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +128,8 @@ def grid_w2(
     Raises:
         ShapeError: the shapes differ, or have no or more than four axes.
         MassError: a weight is negative, or a side has none.
-        InputError: NaN or infinite weights, or more than one of widths, box and period.
+        InputError: NaN or infinite weights, more than one of widths, box and period, or a grid that
+            needs more memory than the machine has.
 
     Example:
         >>> import numpy as np, twostep_rs as ts
@@ -136,6 +138,7 @@ def grid_w2(
         >>> ts.ot.grid_w2(a, b).w2_squared, ts.ot.grid_w2(a, b, period=5.0).w2_squared
         (17.0, 2.0)
     """
+    check_grids_fit(a, b)
     x, y = _weights("a", a), _weights("b", b)
     if x.shape != y.shape:
         raise ShapeError(f"b: expected shape {x.shape}, like a, got {y.shape}")

@@ -10,6 +10,7 @@ from twostep_rs import _core
 from twostep_rs._arrays import as_points
 from twostep_rs.errors import InputError, ShapeError
 from twostep_rs.ot.grid import GridW2, ends_of, raw_of
+from twostep_rs.ot.memory import check_histograms_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,8 @@ def histogram_w2(
 
     Raises:
         ShapeError: shapes do not fit, or a cloud is empty.
-        InputError: NaN or infinite entries, no bins, an unknown rule.
+        InputError: NaN or infinite entries, no bins, an unknown rule, or histograms that need more
+            memory than the machine has.
 
     Example:
         >>> import numpy as np, twostep_rs as ts
@@ -67,6 +69,9 @@ def histogram_w2(
         >>> distance.in_cells, round(distance.w2_squared, 12)
         (Fraction(64, 1), 0.64)
     """
+    shape: tuple[int, ...] = getattr(y, "shape", ())
+    if len(shape) == 2:
+        check_histograms_fit(x, y, _bins(bins, shape[1]))
     points, reference = as_points("x", x), as_points("y", y)
     dim = reference.shape[1]
     counts = _bins(bins, dim)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from twostep_rs.errors import ConvergenceError
+from twostep_rs.ot.log_sums import log_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -152,10 +153,9 @@ def softmin(
     Returns:
         ``(n,)``.
     """
-    found = [
-        torch.logsumexp(costs.div_(-epsilon).add_(h), dim=1) for costs in _blocks(x, y, period)
-    ]
-    return -epsilon * torch.cat(found)
+    rate = x.new_tensor([1.0 / epsilon])
+    sums = log_sums(x[None], y[None], h[None], rate, period=period)
+    return sums[0].mul(-epsilon)
 
 
 def transport_cost(

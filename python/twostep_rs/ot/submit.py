@@ -10,6 +10,7 @@ import numpy as np
 
 from twostep_rs._arrays import as_points, is_tensor, like
 from twostep_rs.ot.emd import emd
+from twostep_rs.ot.memory import check_points_fit
 from twostep_rs.ot.plan import Plan
 
 if TYPE_CHECKING:
@@ -61,12 +62,16 @@ def submit(
         A future whose ``result()`` is the plan, on the device of the input; what is wrong with an
         argument is raised there.
 
+    Raises:
+        InputError: the problem needs more memory than the machine has; nothing is copied then.
+
     Example:
         >>> import numpy as np, twostep_rs as ts
         >>> future = ts.ot.submit(np.array([[0.0], [1.0]]), np.array([[1.0], [0.5]]))
         >>> future.result().permutation
         array([1, 0])
     """
+    check_points_fit(x, y)
     points = Snapshot(x), Snapshot(y)
     masses = [None if mass is None else Snapshot(mass) for mass in (a, b)]
     restore = like(x, y)

@@ -22,6 +22,8 @@ MODULES = (
     "twostep_rs.reproduce.targets.table_3",
     "twostep_rs.reproduce.targets.rivals",
     "twostep_rs.reproduce.targets.kpp",
+    "twostep_rs.reproduce.targets.flow_maps",
+    "twostep_rs.reproduce.targets.w_flow",
 )
 
 ALL = "all"

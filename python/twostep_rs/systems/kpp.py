@@ -70,6 +70,9 @@ class KPP:
         r: rate of the reaction, at least 0.
         dt: time step; 1 must be a multiple of it.
         generations: periods of :meth:`simulate`.
+        population: most particles of a run of :meth:`simulate`, which pools generations where it
+            is asked for more; all run at once where it is None.
+        spacing: periods between the generations that are pooled.
         resampling: scheme of :meth:`simulate`, one of those of :func:`twostep_rs.resample`.
         prior: ``uniform``, or ``gaussian``: the normal law of standard deviation :math:`\pi`
             around the centre, wrapped around the torus.
@@ -95,6 +98,8 @@ class KPP:
     r: float
     dt: float
     generations: int
+    population: int | None
+    spacing: int
     resampling: Scheme
     prior_law: Prior
 
@@ -108,6 +113,8 @@ class KPP:
         *,
         dt: float = 2.0**-8,
         generations: int = 128,
+        population: int | None = None,
+        spacing: int = 8,
         resampling: Scheme = "systematic",
         prior: Prior = "uniform",
     ) -> None:
@@ -119,6 +126,10 @@ class KPP:
             "r": as_real("r", r, low=0.0),
             "dt": as_real("dt", dt, low=0.0, strict=True),
             "generations": as_integer("generations", generations, low=1, high=_LARGEST_STEPS),
+            "population": (
+                None if population is None else as_integer("population", population, low=2)
+            ),
+            "spacing": as_integer("spacing", spacing, low=1, high=_LARGEST_STEPS),
             "resampling": as_choice("resampling", resampling, get_args(Scheme)),
             "prior_law": as_choice("prior", prior, get_args(Prior)),
         }
@@ -185,22 +196,39 @@ class KPP:
     ) -> Cloud:
         """Run ``generations`` periods and return the particles before and after.
 
+        More than ``population`` particles are those of several generations of one run,
+        ``spacing`` periods apart from ``generations`` on: the law is the same, and its
+        fluctuations average out once they have had the time to relax. The first of the source
+        particles begin the run; the others are there beside the targets, which none of them are
+        paired with.
+
         Args:
             kappa: diffusivity, above 0.
-            n: number of particles; 20 000 where no source is given, else its rows.
+            n: number of particles, a multiple of ``population`` where it is larger; 20 000 where
+                no source is given, else its rows.
             seed: of the prior and the run, from 0 to 2^64 - 1.
             source: initial particles, shape (n, dim); drawn from the prior where it is None.
             threads: number of threads; the package's default where it is None.
-            progress: called as ``progress(done, total)`` about 20 times a second.
+            progress: called as ``progress(done, total)`` about 20 times a second, anew for every
+                generation that is pooled.
 
         Returns:
             The cloud, which is not paired: particles have died and multiplied.
         """
         points = self._initial("source", source, "n", n, seed)
-        result = self._system(kappa, self.dt, self.resampling).run(
-            points, self.generations, seed, threads=as_threads(threads), progress=progress
-        )
-        return Cloud(source=points, target=result["cloud"], paired=False)
+        system, threads = self._system(kappa, self.dt, self.resampling), as_threads(threads)
+        size = len(points) if self.population is None else min(self.population, len(points))
+        if len(points) % size:
+            raise InputError(f"n: expected a multiple of population = {size}, got {len(points)}")
+        cloud, pooled = points[:size], []
+        for number in range(len(points) // size):
+            periods = self.spacing if number else self.generations
+            found = system.run(
+                cloud, periods, _continued(seed, number), threads=threads, progress=progress
+            )
+            cloud = found["cloud"]
+            pooled.append(cloud)
+        return Cloud(source=points, target=np.concatenate(pooled), paired=False)
 
     def run(
         self,
@@ -492,6 +520,14 @@ class KPP:
                 raise InputError(
                     f"flow: expected period {period} in {name}, got {self.expressions}"
                 )
+
+
+def _continued(seed: int, number: int) -> int:
+    """Seed of part ``number`` of a run, which counts its steps anew."""
+    if number == 0:
+        return seed
+    # Below those of clouds, see twostep_rs._seeds.
+    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0] >> 1)
 
 
 def steps_per_period(dt: float) -> int:

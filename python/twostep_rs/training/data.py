@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 # From here on pairs cost so much more than the optimal plan that their paths cross.
 _CROSSING = 2.0
 
+# Clouds of more rows are coupled in blocks of fewer: the cost of a plan grows faster than its rows,
+# and what so many particles have in common shows in few of them.
+_LARGEST_PLAN = 20_000
+_BLOCK = 5_000
+
 
 @dataclass(frozen=True, eq=False)
 class TrainingData:
@@ -127,9 +132,10 @@ class TrainingData:
     def coupled(self, coupling: Coupling, *, threads: int | None = None) -> TrainingData:
         """Order the targets so that row i goes with row i of the source, where that is meant.
 
-        ``exact`` couples each parameter's clouds by an optimal plan of all particles. ``auto``
-        keeps the simulator's pairs where they cost less than twice as much as those plans, and
-        takes the plans where they cost more: straight paths between such pairs would cross.
+        ``exact`` couples each parameter's clouds by an optimal plan of all particles, or of every
+        5 000 of them where there are more than 20 000. ``auto`` keeps the simulator's pairs where
+        they cost less than twice as much as those plans, and takes the plans where they cost more:
+        straight paths between such pairs would cross.
 
         Raises:
             InputError: ``paired`` is asked of data that are not.
@@ -143,15 +149,21 @@ class TrainingData:
             return self
         # Paths do not cross the faces of a cell that was cut open.
         period = self.period if self.origin is None else None
-        plans = ot.emd_batch(list(self.source), list(self.target), period=period, threads=threads)
+        size = self.particles if self.particles <= _LARGEST_PLAN else _BLOCK
+        source, target = (
+            [block for cloud in clouds for block in cloud.split(size)]
+            for clouds in (self.source, self.target)
+        )
+        plans = ot.emd_batch(source, target, period=period, threads=threads)
         if coupling == "auto" and self.paired:
             lengths = None if period is None else self.source.new_tensor(period)
             ways = nearest_image(self.source, self.target, lengths) - self.target
             cost = ways.square().sum(dim=2).mean(dim=1).sum()
-            if float(cost) < _CROSSING * sum(plan.cost for plan in plans):
+            total = sum(p.cost * len(y) for y, p in zip(target, plans, strict=True))
+            if float(cost) < _CROSSING * total / self.particles:
                 return self
-        target = torch.stack([y[p.permutation] for y, p in zip(self.target, plans, strict=True)])
-        return replace(self, target=target, paired=True)
+        ordered = torch.cat([y[plan.permutation] for y, plan in zip(target, plans, strict=True)])
+        return replace(self, target=ordered.view_as(self.target), paired=True)
 
     def fingerprint(self) -> str:
         """A hash of everything in here."""

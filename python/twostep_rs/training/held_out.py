@@ -16,9 +16,16 @@ if TYPE_CHECKING:
     from twostep_rs.models.generator import Generator
     from twostep_rs.training.data import TrainingData
 
+# Distances of samples scatter by less than that.
+_CLEARLY_ABOVE = 1.25
+
 
 class HeldOut:
-    """The last rows of every cloud, and the best weights so far.
+    """The last rows of every cloud, and the weights that suit them.
+
+    The least distance in a row of noisy ones belongs to weights that imitate the sample by chance.
+    So the latest weights are kept whose distance is not clearly above the least so far: chance
+    decides nothing, and a training that decays is caught.
 
     Args:
         data: clouds of every training parameter.
@@ -40,7 +47,7 @@ class HeldOut:
         self._threads = threads
 
     def look(self, net: Generator, evaluate: Callable[..., Tensor]) -> None:
-        """Measure W2 squared, the mean over parameters, and keep the weights of the least.
+        """Measure W2 squared, the mean over parameters, and keep the weights if it is good.
 
         Args:
             net: the network.
@@ -54,12 +61,12 @@ class HeldOut:
             threads=self._threads,
         )
         distance = sum(plan.cost for plan in plans) / len(plans)
-        if distance < self.distance:
-            self.distance = distance
+        if distance <= _CLEARLY_ABOVE * self.distance:
             self._weights = {name: value.clone() for name, value in net.state_dict().items()}
+        self.distance = min(distance, self.distance)
 
     def choose(self, net: Generator) -> None:
-        """Give ``net`` the best weights."""
+        """Give ``net`` the weights that were kept."""
         if self._weights:
             net.load_state_dict(self._weights)
 

@@ -40,12 +40,12 @@ class MatchingConfig(MethodConfig):
     Attributes:
         step_size: factor of the velocity in the aims.
         held_out: particles of every cloud that are kept from training, to choose weights by their
-            distance.
+            distance; of a small cloud a fifth at most.
         looks: times that the distance is measured.
     """
 
     step_size: float = 1.0
-    held_out: int = 1_000
+    held_out: int = 2_000
     looks: int = 20
 
     def __post_init__(self) -> None:
@@ -69,8 +69,8 @@ def train(
     the network as it is, and the first is trained to take the step that its velocity says.
 
     Returns:
-        The network, averaged over steps, as it was where the distance to the particles that were
-        held out was least; on the device of training.
+        The network, averaged over steps, as it was last near the particles that were held out; on
+        the device of training.
 
     Raises:
         InputError: the batches are larger than the clouds.
@@ -130,13 +130,14 @@ class MatchingTraining(Engine[AverageVelocity]):
         self._scaling = data.scaling()
         self._size = _particles(data, config)
         self._random = generator(seed, "stage 1", name, device=device)
-        kept = data.particles - config.held_out
+        held_out = _held_out(data, config)
+        kept = data.particles - held_out
         self._source = data.source[:, :kept].to(device)
         self._target = data.target[:, :kept].to(device)
         parameters = torch.tensor(data.parameters, device=device)
         self._parameter = parameters.repeat_interleave(self._size).unsqueeze(1)
         self._period = None if data.period is None else torch.tensor(data.period, device=device)
-        self._held_out = HeldOut(data, config.held_out, device, threads)
+        self._held_out = HeldOut(data, held_out, device, threads)
         # Read by a recorded step where the velocity cannot be recorded with it.
         self._prepared: MatchingBatch | None = None
         super().__init__(
@@ -163,7 +164,7 @@ class MatchingTraining(Engine[AverageVelocity]):
             self._held_out.look(self.optimizer.average, self.evaluate)
 
     def chosen(self) -> AverageVelocity:
-        """The best averaged network."""
+        """The averaged network whose weights were kept."""
         self._held_out.choose(self.optimizer.average)
         return self.optimizer.average.eval()
 
@@ -231,7 +232,7 @@ class MatchingTraining(Engine[AverageVelocity]):
 def _particles(data: TrainingData, config: MatchingConfig) -> int:
     """Particles of each parameter in a batch."""
     size = config.batch // len(data.parameters)
-    kept = data.particles - config.held_out
+    kept = data.particles - _held_out(data, config)
     if size < 2 or 2 * size > kept:
         raise InputError(
             f"stage_1.batch: expected from {2 * len(data.parameters)} to "
@@ -239,6 +240,11 @@ def _particles(data: TrainingData, config: MatchingConfig) -> int:
             f"held out, got {config.batch}"
         )
     return size
+
+
+def _held_out(data: TrainingData, config: MatchingConfig) -> int:
+    """Particles of every cloud that are kept from training: a fifth of a small one at most."""
+    return min(config.held_out, data.particles // 5)
 
 
 def _gather(clouds: Tensor, rows: Tensor) -> Tensor:

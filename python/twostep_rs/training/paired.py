@@ -104,7 +104,7 @@ class PairedTraining(Engine[Net]):
     ) -> None:
         self.fingerprint = fingerprint(data, config, seed, *recipe.name)
         random = generator(seed, "stage 1", *recipe.name, device=device)
-        pairs = Pairs(data, config.coupling, device, threads)
+        self._pairs = pairs = Pairs(data, config.coupling, device, threads)
         optimizer = initialised(
             recipe.build,
             config,
@@ -119,3 +119,9 @@ class PairedTraining(Engine[Net]):
             threads=threads,
             compiled=compiled,
         )
+
+    def advance(self) -> None:
+        """Take one step."""
+        # Before a step is recorded, which may hold nothing but work of the device.
+        self._pairs.couple()
+        super().advance()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -30,6 +31,9 @@ class Pair(NamedTuple):
 class Pairs:
     """Coupled clouds of every parameter in one table on a device.
 
+    They are coupled when :meth:`couple` is called or rows are drawn: a training that is done
+    already needs none.
+
     Args:
         data: clouds of every training parameter.
         coupling: which source particle a target particle goes with.
@@ -47,13 +51,22 @@ class Pairs:
         self.scaling = data.scaling()
         self._coupling = coupling
         self._particles = data.particles
-        coupled = data.coupled(coupling, threads=threads)
-        # Source, target and parameter of a row side by side: one look-up finds all three.
-        parameter = torch.tensor(data.parameters).repeat_interleave(data.particles).unsqueeze(1)
-        parts = (coupled.source.flatten(0, 1), coupled.target.flatten(0, 1), parameter)
-        self._table = torch.cat(parts, dim=1).to(device)
+        self._device = device
+        self._coupled = functools.partial(data.coupled, coupling, threads=threads)
         whole = data.period is not None and data.origin is None
         self._period = torch.tensor(data.period, device=device) if whole else None
+
+    def couple(self) -> None:
+        """Couple the clouds now."""
+        _ = self._table
+
+    @functools.cached_property
+    def _table(self) -> Tensor:
+        coupled = self._coupled()
+        # Source, target and parameter of a row side by side: one look-up finds all three.
+        parameter = torch.tensor(coupled.parameters).repeat_interleave(self._particles).unsqueeze(1)
+        parts = (coupled.source.flatten(0, 1), coupled.target.flatten(0, 1), parameter)
+        return torch.cat(parts, dim=1).to(self._device)
 
     def draw(self, size: int, random: torch.Generator) -> Pair:
         """Rows of all parameters alike."""
@@ -82,4 +95,4 @@ class Pairs:
         return Pair(nearest_image(source, target, self._period), target, parameter)
 
     def _integers(self, high: int, size: int, random: torch.Generator) -> Tensor:
-        return torch.randint(high, (size,), generator=random, device=self._table.device)
+        return torch.randint(high, (size,), generator=random, device=self._device)

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::envelope::{Envelope, Found};
 use super::lattice::Lattice;
 use super::start::Shipping;
-use crate::ot::auction::Outcome;
+use crate::ot::auction::{Opening, Outcome};
 use crate::ot::candidates::merge;
 use crate::ot::cost::{Cost, Pair};
 use crate::ot::guess::Guess;
@@ -31,6 +31,8 @@ pub(crate) struct GridCost<'a> {
     lattice: &'a Lattice,
     /// Occupied cells of both sides, ascending.
     cells: [&'a [u32]; 2],
+    /// Their coordinates, row-major: a cost needs no division then.
+    coordinates: [Vec<u32>; 2],
     /// Place of every cell on both sides.
     places: [Vec<u32>; 2],
     known: Option<Known<'a>>,
@@ -58,9 +60,16 @@ impl<'a> GridCost<'a> {
             }
             places
         });
+        let coordinates = cells.map(|cells| {
+            let cells = cells.iter();
+            cells
+                .flat_map(|&cell| lattice.coordinates(cell as usize))
+                .collect()
+        });
         Self {
             lattice,
             cells,
+            coordinates,
             places,
             known,
         }
@@ -121,8 +130,10 @@ impl<'a> GridCost<'a> {
         shipping.peel(&tight);
         let mut ranked = pairs.clone();
         loop {
-            ranked.sort_by(|a, b| reduced(a).total_cmp(&reduced(b)));
-            shipping.along(ranked.drain(..));
+            let mut keyed: Vec<(f64, Pair)> = ranked.iter().map(|p| (reduced(p), *p)).collect();
+            keyed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            shipping.along(keyed.into_iter().map(|(_, pair)| pair));
+            ranked.clear();
             let full = shipping.full();
             if full.is_empty() {
                 pairs.sort_unstable();
@@ -165,8 +176,10 @@ impl Cost for GridCost<'_> {
 
     #[inline(always)]
     fn cost(&self, source: usize, target: usize) -> f64 {
-        let (from, to) = (self.cells[0][source], self.cells[1][target]);
-        self.lattice.cost(from as usize, to as usize)
+        let dim = self.lattice.dim();
+        let [from, to] = &self.coordinates;
+        self.lattice
+            .cost_between(&from[source * dim..][..dim], &to[target * dim..][..dim])
     }
 
     fn upper_bound(&self) -> f64 {
@@ -188,7 +201,7 @@ impl Cost for GridCost<'_> {
         Ok(merge(forward?, backward?))
     }
 
-    fn auction(&self, _: &Control) -> Result<Option<Outcome>> {
+    fn auction(&self, _: Option<&Opening>, _: &Control) -> Result<Option<Outcome>> {
         Ok(None)
     }
 

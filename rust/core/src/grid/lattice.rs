@@ -78,6 +78,19 @@ impl Lattice {
             .sum()
     }
 
+    /// The coordinates of a cell, in the order of the axes.
+    pub(crate) fn coordinates(&self, cell: usize) -> impl Iterator<Item = u32> {
+        (0..self.dim()).map(move |axis| self.coordinate(cell, axis) as u32)
+    }
+
+    /// Cost of a move between two cells of these coordinates.
+    #[inline(always)]
+    pub(crate) fn cost_between(&self, from: &[u32], to: &[u32]) -> f64 {
+        let ends = from.iter().zip(to).enumerate();
+        ends.map(|(axis, (&from, &to))| self.moves(axis, from as usize)[to as usize])
+            .sum()
+    }
+
     /// The largest cost.
     pub(crate) fn largest_cost(&self) -> f64 {
         let largest = |table: &Vec<f64>| table.iter().copied().fold(0.0, f64::max);
@@ -160,6 +173,10 @@ mod tests {
         assert_eq!(lattice.cost(cell(2, 0), cell(0, 1)), 14.0);
         assert_eq!(lattice.cost(cell(1, 1), cell(2, 1)), 1.0);
         assert_eq!(lattice.coordinate(cell(2, 1), 0), 2);
+        let coordinates = |cell| lattice.coordinates(cell).collect::<Vec<_>>();
+        let [from, to] = [cell(2, 0), cell(0, 1)].map(coordinates);
+        assert_eq!((from.as_slice(), to.as_slice()), (&[2, 0][..], &[0, 1][..]));
+        assert_eq!(lattice.cost_between(&from, &to), 14.0);
     }
 
     #[test]

@@ -11,10 +11,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::blocks::Blocks;
 use super::cost::Pair;
-use super::ground::Ground;
-use super::priced::{Cheapest, Memory, Priced};
+use super::priced::{Cheapest, Memory, Priced, mean_and_median};
+use super::single::Single;
 use crate::{Control, Result, simd};
 
 /// Cheapest targets of every source, at the final prices, that the simplex starts with.
@@ -24,6 +23,10 @@ const CANDIDATES: usize = 8;
 /// a source and its nearest target; ratio of two increments that follow one another. Measured on
 /// like and unlike clouds of 500 to 3500 points: flat within a factor of three of each.
 const INCREMENTS: (f32, f32, f32) = (10.0, 0.02, 0.2);
+
+/// First increment where prices are known, in units of the cost to the nearest target: flat within
+/// a factor of three. With less, prices that have to go a long way take many bids.
+const REOPENING: f32 = 2.0;
 
 /// The least increment that prices, in single precision, take notice of, in units of the largest
 /// price.
@@ -56,15 +59,29 @@ pub(crate) struct Outcome {
     pub(crate) pairs: Vec<Pair>,
 }
 
-/// Match the points of `x` to those of `y`.
+/// What is known before an auction begins.
+pub(crate) struct Opening {
+    /// Duals of the targets in a problem that is like this one.
+    pub(crate) values: Vec<f64>,
+    /// Typical cost between a source and its nearest target.
+    pub(crate) nearest: f64,
+}
+
+/// Match the sources to the targets.
 pub(crate) fn auction(
-    x: &Blocks,
-    y: &Blocks,
-    ground: &Ground,
+    single: &Single,
+    opening: Option<&Opening>,
     control: &Control,
 ) -> Result<Outcome> {
-    let market = Market::new(x, y, ground);
-    let market = simd::arch().dispatch(Auction { market, control })?;
+    let market = match opening {
+        Some(opening) => Market::new(single, &opening.values),
+        None => Market::new(single, &vec![0.0; single.targets()]),
+    };
+    let market = simd::arch().dispatch(Auction {
+        nearest: opening.map(|opening| single.number(opening.nearest)),
+        market,
+        control,
+    })?;
     let Market { priced, target, .. } = &market;
     let matching = (0..)
         .zip(target)
@@ -72,9 +89,9 @@ pub(crate) fn auction(
         .map(|(source, &target)| (source, target))
         .collect();
     // Only differences of prices count; where targets are rare all may have climbed far.
-    let prices = || (0..y.len() as u32).map(|target| priced.price(target));
+    let prices = || (0..single.targets() as u32).map(|target| priced.price(target));
     let least = prices().fold(f32::INFINITY, f32::min);
-    let prices: Vec<f64> = prices().map(|price| priced.cost(price - least)).collect();
+    let prices: Vec<f64> = prices().map(|price| single.cost(price - least)).collect();
     let mut pairs: Vec<Pair> = (0..)
         .zip(&market.memories)
         .flat_map(|(source, memory)| {
@@ -91,22 +108,28 @@ pub(crate) fn auction(
 }
 
 struct Auction<'a> {
-    market: Market,
+    market: Market<'a>,
+    /// Cost to the nearest target, where prices are known.
+    nearest: Option<f32>,
     control: &'a Control,
 }
 
-impl WithSimd for Auction<'_> {
-    type Output = Result<Market>;
+impl<'a> WithSimd for Auction<'a> {
+    type Output = Result<Market<'a>>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Result<Market> {
+    fn with_simd<S: Simd>(self, simd: S) -> Result<Market<'a>> {
         let Self {
             mut market,
+            nearest,
             control,
         } = self;
         let (mean, median) = market.open(simd, control)?;
         let (first, last, ratio) = INCREMENTS;
-        let (mut increment, last) = (first * mean, last * median);
+        let (mut increment, last) = match nearest {
+            Some(nearest) => (REOPENING * nearest, last * nearest),
+            None => (first * mean, last * median),
+        };
         // Where prices have to climb far, larger increments take them there.
         let (mut climbs, mut settled) = (0, false);
         while increment > last && increment > RESOLUTION * market.dearest {
@@ -125,8 +148,9 @@ impl WithSimd for Auction<'_> {
     }
 }
 
-struct Market {
-    priced: Priced,
+struct Market<'a> {
+    single: &'a Single,
+    priced: Priced<'a>,
     /// The source that holds each target.
     owner: Vec<u32>,
     /// The target that each source holds.
@@ -136,37 +160,35 @@ struct Market {
     dearest: f32,
 }
 
-impl Market {
-    fn new(x: &Blocks, y: &Blocks, ground: &Ground) -> Self {
+impl<'a> Market<'a> {
+    fn new(single: &'a Single, values: &[f64]) -> Self {
         Self {
-            priced: Priced::new(x, y, ground),
-            owner: vec![NONE; y.len()],
-            target: vec![NONE; x.len()],
-            memories: Vec::with_capacity(x.len()),
-            dearest: 0.0,
+            single,
+            priced: Priced::new(single, values),
+            owner: vec![NONE; single.targets()],
+            target: vec![NONE; single.sources()],
+            memories: Vec::with_capacity(single.sources()),
+            dearest: single.number(values.iter().fold(0.0, |size, value| value.abs().max(size))),
         }
     }
 
-    /// Let every source look around: mean and median cost to the nearest target.
+    /// Let every source look around: mean and median cost to the cheapest target.
     #[inline(always)]
     fn open<S: Simd>(&mut self, simd: S, control: &Control) -> Result<(f32, f32)> {
-        let mut nearest = Vec::with_capacity(self.target.len());
+        let mut costs = Vec::with_capacity(self.target.len());
         let mut first = 0;
         for source in 0..self.target.len() {
             if source.is_multiple_of(CHECK_INTERVAL) {
                 control.check()?;
             }
             let memory = self.priced.search(simd, source, first);
-            let Cheapest { target, best, .. } = self.priced.cheapest(simd, &memory);
+            let Cheapest { target, .. } = self.priced.cheapest(simd, &memory);
             self.memories.push(memory);
-            nearest.push(best);
+            costs.push(self.single.pair(source, target));
             // The next source is a neighbour.
             first = target;
         }
-        let mean = nearest.iter().sum::<f32>() / nearest.len() as f32;
-        let middle = nearest.len() / 2;
-        let (_, &mut median, _) = nearest.select_nth_unstable_by(middle, f32::total_cmp);
-        Ok((mean, if median > 0.0 { median } else { mean }))
+        Ok(mean_and_median(&mut costs))
     }
 
     /// Bid until every source has a target; `false` if that takes too long.
@@ -190,6 +212,7 @@ impl Market {
             }
             let memory = &self.memories[source as usize];
             let mut cheapest = self.priced.cheapest(simd, memory);
+
             if cheapest.best > memory.unknown() + SLACK * increment {
                 let memory = self.priced.search(simd, source as usize, cheapest.target);
                 cheapest = self.priced.cheapest(simd, &memory);
@@ -234,7 +257,7 @@ impl Market {
                     .cheapest(simd, memory)
                     .best
                     .min(memory.unknown() + SLACK * increment);
-                let cost = self.priced.pair(source, held) + self.priced.price(held);
+                let cost = self.single.pair(source, held) + self.priced.price(held);
                 if cost <= best + increment {
                     continue;
                 }

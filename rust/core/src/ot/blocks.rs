@@ -4,35 +4,13 @@
 //! Neighbour searches and pricing both ask which pairs can be near; a box answers for many points
 //! at once, and sixteen of anything fill the vector registers of any instruction set.
 
-use super::ground::Ground;
+use pulp::Simd;
 
-/// Points per block, and boxes per box of the next level.
-pub(crate) const LANES: usize = 16;
+use super::ground::Ground;
+use super::lanes::{LANES, bits, where_less};
 
 /// Sixteen to this power is more points than memory holds.
 const MAX_LEVELS: usize = 8;
-
-/// The lanes of which `holds` is true, as bits.
-#[inline(always)]
-pub(crate) fn mask(holds: impl Fn(usize) -> bool) -> u32 {
-    let mut bits = 0;
-    for lane in 0..LANES {
-        bits |= u32::from(holds(lane)) << lane;
-    }
-    bits
-}
-
-/// The lanes of a mask, in order.
-#[inline(always)]
-pub(crate) fn bits(mut mask: u32) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        (mask != 0).then(|| {
-            let lane = mask.trailing_zeros() as usize;
-            mask &= mask - 1;
-            lane
-        })
-    })
-}
 
 /// An axis-aligned box, or a single point.
 #[derive(Debug, Clone, Copy)]
@@ -147,14 +125,15 @@ impl Blocks {
         }
     }
 
-    /// The points at these places (ascending, with repetition), in blocks of their own.
-    pub(crate) fn picked(&self, places: &[u32]) -> Self {
-        let points: Vec<f64> = places
-            .iter()
-            .flat_map(|&place| self.point(place as usize))
-            .copied()
-            .collect();
-        Self::with_order(&points, self.dim, (0..places.len() as u32).collect())
+    /// Coordinates of the points at these places.
+    pub(crate) fn picked(&self, places: &[u32]) -> Vec<f64> {
+        let points = places.iter().map(|&place| self.point(place as usize));
+        points.flatten().copied().collect()
+    }
+
+    /// Row-major coordinates, by place.
+    pub(crate) fn rows(&self) -> &[f64] {
+        &self.points
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -191,37 +170,6 @@ impl Blocks {
         }
     }
 
-    /// The largest cost that a pair of a point of `self` and one of `other` can have.
-    pub(crate) fn largest_cost(&self, other: &Self, ground: &Ground) -> f64 {
-        let (a, b) = (self.ends(), other.ends());
-        let squared = (0..self.dim)
-            .map(|axis| {
-                let span = (a[axis].1 - b[axis].0).max(b[axis].1 - a[axis].0);
-                span.min(0.5 * ground.period(axis)).powi(2)
-            })
-            .sum();
-        ground.metric.of_squared(squared)
-    }
-
-    /// The range of all points on every axis.
-    fn ends(&self) -> Vec<(f64, f64)> {
-        let top = &self.levels[self.levels.len() - 1];
-        (0..self.dim)
-            .map(|axis| {
-                let end = |ends: &[f64], start: f64, pick: fn(f64, f64) -> f64| {
-                    ends.iter()
-                        .skip(axis)
-                        .step_by(self.dim)
-                        .fold(start, |a, &b| pick(a, b))
-                };
-                (
-                    end(&top.low, f64::INFINITY, f64::min),
-                    end(&top.high, f64::NEG_INFINITY, f64::max),
-                )
-            })
-            .collect()
-    }
-
     /// Costs between `x` and the points of a block.
     #[inline(always)]
     pub(crate) fn lane_costs(&self, x: &[f64], block: usize, ground: &Ground) -> [f64; LANES] {
@@ -253,19 +201,18 @@ impl Blocks {
         least_costs(lanes, lanes, bounds, ground)
     }
 
-    /// Visit blocks that may hold a point with `cost - value < bound`, nearest first where
-    /// `NEAREST_FIRST`.
+    /// Visit blocks that may hold a point with `cost - value < bound`, nearest first.
     ///
     /// `bound` is asked before every visit, so that what a visit finds narrows the search.
     #[inline(always)]
-    pub(crate) fn search<const NEAREST_FIRST: bool, S>(
+    pub(crate) fn search<S: Simd, T>(
         &self,
+        simd: S,
         query: &BoundingBox<'_>,
-        values: &Values,
-        ground: &Ground,
-        state: &mut S,
-        bound: impl Fn(&S) -> f64,
-        mut visit: impl FnMut(&mut S, usize),
+        (values, ground): (&Values, &Ground),
+        state: &mut T,
+        bound: impl Fn(&T) -> f64,
+        mut visit: impl FnMut(&mut T, usize),
     ) {
         let mut stack = [(0.0_f64, 0_u32, 0_u32); LANES * MAX_LEVELS];
         let mut top = 1;
@@ -293,19 +240,14 @@ impl Blocks {
             );
             let maxima = &values.levels[level as usize][index * LANES..][..LANES];
             let start = top;
-            for lane in bits(mask(|lane| least[lane] - maxima[lane] < limit)) {
-                let entry = (
-                    least[lane] - maxima[lane],
-                    below as u32,
-                    (index * LANES + lane) as u32,
-                );
+            let reduced: [f64; LANES] = std::array::from_fn(|lane| least[lane] - maxima[lane]);
+            for lane in bits(where_less(simd, &reduced, &[limit; LANES])) {
+                let entry = (reduced[lane], below as u32, (index * LANES + lane) as u32);
                 let mut at = top;
-                if NEAREST_FIRST {
-                    // The stack gives the last one first.
-                    while at > start && stack[at - 1].0 < entry.0 {
-                        stack[at] = stack[at - 1];
-                        at -= 1;
-                    }
+                // The stack gives the last one first.
+                while at > start && stack[at - 1].0 < entry.0 {
+                    stack[at] = stack[at - 1];
+                    at -= 1;
                 }
                 stack[at] = entry;
                 top += 1;
@@ -479,10 +421,10 @@ mod tests {
                 };
                 let bound = 0.05;
                 let mut seen = vec![false; blocks.count()];
-                blocks.search::<true, _>(
+                blocks.search(
+                    pulp::Scalar::new(),
                     &query,
-                    &values,
-                    &ground,
+                    (&values, &ground),
                     &mut seen,
                     |_| bound,
                     |seen, block| seen[block] = true,

@@ -3,9 +3,10 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, LANES, Values, bits, mask};
+use super::blocks::{Blocks, Values};
 use super::cost::Pair;
 use super::ground::Ground;
+use super::lanes::{LANES, bits, where_less};
 use crate::{Control, Result, simd};
 
 /// The `k` places of `others` with the least `cost - value` for every place of `points`, as
@@ -55,7 +56,7 @@ impl WithSimd for NearestOfBlock<'_> {
     type Output = Vec<Pair>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Vec<Pair> {
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<Pair> {
         let Self {
             block,
             points,
@@ -69,10 +70,10 @@ impl WithSimd for NearestOfBlock<'_> {
         // Lanes without a point look for nothing.
         let mut worst = [f64::NEG_INFINITY; LANES];
         worst[..places.len()].fill(f64::INFINITY);
-        others.search::<true, _>(
+        others.search(
+            simd,
             &points.block_box(block),
-            values,
-            ground,
+            (values, ground),
             &mut worst,
             #[inline(always)]
             |worst| worst.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b)),
@@ -80,14 +81,18 @@ impl WithSimd for NearestOfBlock<'_> {
             |worst, other| {
                 let least = points.lane_least_costs(block, &others.block_box(other), ground);
                 let largest = values.block_maximum(other);
-                for lane in bits(mask(|lane| least[lane] - largest < worst[lane])) {
+                let reduced = least.map(
+                    #[inline(always)]
+                    |least| least - largest,
+                );
+                for lane in bits(where_less(simd, &reduced, worst)) {
                     let x = points.point(places.start + lane);
                     let mut costs = others.lane_costs(x, other, ground);
                     for (cost, value) in costs.iter_mut().zip(values.of_block(other)) {
                         *cost -= value;
                     }
                     let limit = worst[lane];
-                    for at in bits(mask(|lane| costs[lane] < limit)) {
+                    for at in bits(where_less(simd, &costs, &[limit; LANES])) {
                         best[lane].offer(costs[at], (other * LANES + at) as u32);
                     }
                     worst[lane] = best[lane].worst();
@@ -112,7 +117,7 @@ impl KBest {
     pub(crate) fn new(k: usize) -> Self {
         Self {
             k,
-            entries: Vec::with_capacity(k + 1),
+            entries: Vec::new(),
         }
     }
 
@@ -142,6 +147,8 @@ impl KBest {
         let full = self.entries.len() == self.k;
         let mut at = self.entries.len() - usize::from(full);
         if !full {
+            // Many never get an entry.
+            self.entries.reserve_exact(self.k - self.entries.len());
             self.entries.push((cost, index));
         }
         while at > 0 && self.entries[at - 1].0 > cost {

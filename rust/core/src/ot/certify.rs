@@ -2,7 +2,8 @@
 //!
 //! A plan with the right marginals costs at least `sum a u + sum b v` for any duals with
 //! `u_i + v_j <= c_ij`. So marginals, cost, duals and the largest violation over *all* pairs,
-//! each computed here from the input, bound the distance to the optimum.
+//! each computed here from the input, bound the distance to the optimum. What rules pairs out is
+//! the search that pricing uses too, on numbers of its own.
 
 use super::violation::Duals;
 use crate::{Control, Result};

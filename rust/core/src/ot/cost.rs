@@ -1,6 +1,6 @@
 //! What a pair of points costs.
 
-use super::auction::Outcome;
+use super::auction::{Opening, Outcome};
 use super::guess::Guess;
 use super::masses::Masses;
 use crate::{Control, Error, Result};
@@ -28,6 +28,14 @@ impl Metric {
                 expected: Self::NAMES,
                 got: other.to_owned(),
             }),
+        }
+    }
+
+    /// The distance of a cost.
+    pub(crate) fn distance(self, cost: f64) -> f64 {
+        match self {
+            Self::SqEuclidean => cost.sqrt(),
+            Self::Euclidean => cost,
         }
     }
 
@@ -70,8 +78,8 @@ pub(crate) trait Cost: Sync {
     ) -> Result<Vec<Pair>>;
 
     /// A matching with prices for problems of equal sizes and masses, where there is a fast way
-    /// to one.
-    fn auction(&self, control: &Control) -> Result<Option<Outcome>>;
+    /// to one; from the prices of an opening, if there is one.
+    fn auction(&self, opening: Option<&Opening>, control: &Control) -> Result<Option<Outcome>>;
 
     /// Duals that are nearly optimal, where there is a fast way to them.
     fn guess(&self, masses: &Masses, control: &Control) -> Result<Option<Guess>>;

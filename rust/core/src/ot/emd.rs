@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::auction::{Outcome, auction};
+use super::auction::{Opening, Outcome, auction};
 use super::blocks::{Blocks, Values};
 use super::candidates::{merge, nearest};
 use super::certify::{Certificate, Claim, certify_matrix, certify_points};
@@ -12,19 +12,28 @@ use super::ground::Ground;
 use super::guess::{Guess, guess};
 use super::line;
 use super::masses::Masses;
+use super::priced::nearest_cost;
 use super::pricing;
 use super::simplex::BasicArc;
+use super::single::Single;
 use super::solve::{Basis, Solution, Start, solve};
 use super::violation::Duals;
 use crate::domain::Domain;
 use crate::{Control, Error, Result};
 
 /// A warm start keeps the old basis while points have moved, in the root of the mean square, by
-/// less than this over the root of their number, in units of the mean distance that the old plan
-/// carries mass over. Beyond it a cold solve is about as fast: its start from an auction leaves
-/// pivots in proportion to `n`, while the pivots after a move, and the cost of each, grow faster.
-/// Measured at 500 to 3500 points.
-const WARM_RANGE: f64 = 10.0;
+/// less than this many distances between a source and its nearest target: first where an auction
+/// can start from the old duals instead, then where only a cold solve can. Pivots after a move,
+/// and the cost of each, grow faster than the bids of an auction. Measured at 500 to 3500 points.
+const TREE_RANGE: (f64, f64) = (0.35, 1.0);
+
+/// The same for the sum of all moves since the points were put in order: boxes around neighbours
+/// have grown by then.
+const DRIFT_RANGE: f64 = 2.0;
+
+/// An auction starts from the old duals while points have moved by less than this many distances
+/// to the nearest target.
+const PRICE_RANGE: f64 = 4.0;
 
 /// An optimal plan with its proof.
 #[derive(Debug, Clone)]
@@ -59,8 +68,10 @@ pub struct WarmStart {
     dim: usize,
     ground: Ground,
     masses: Masses,
-    /// Mean distance of a source to its nearest target.
-    reach: f64,
+    /// Cost between a source and its nearest target, in the median.
+    nearest: f64,
+    /// How far points have moved since they were put in order.
+    drift: f64,
     basis: Basis,
 }
 
@@ -103,7 +114,7 @@ pub fn emd(
     for side in &mut points {
         ground.wrap_all(side, dim);
     }
-    let scale = cost_scale(&points, dim, &ground);
+    let scale = ground.largest_cost([&points[0], &points[1]], dim);
     if !scale.is_finite() {
         return Err(Error::OutOfRange {
             name: "x, y",
@@ -117,39 +128,27 @@ pub fn emd(
             None,
         ));
     }
-    let warm_start = warm_start.filter(|warm| warm.is_alike(problem, &ground, &points));
-    // A frame that is kept keeps the duals what they were.
-    let kept = warm_start.map(|warm| (warm, warm.frame.apply(&points)));
-    let (warm_start, frame, framed) = match kept {
-        Some((warm, framed)) if warm.is_near(&framed) => (Some(warm), warm.frame.clone(), framed),
-        _ => {
-            let frame = Frame::new(&points, dim, &ground, problem.masses);
-            let framed = frame.apply(&points);
-            (None, frame, framed)
-        }
-    };
-    let cost = match warm_start {
-        Some(warm) => PointCost::with_order(&framed, dim, &ground, &warm.order),
-        None => PointCost::new(&framed, dim, &ground),
+    let reuse = warm_start
+        .filter(|warm| warm.is_alike(problem, &ground, &points))
+        .map_or(Reuse::Nothing, |warm| warm.reuse(&points, problem.masses));
+    let warm = !matches!(reuse, Reuse::Nothing);
+    let (frame, framed) = reuse.framed(&points, dim, &ground, problem.masses);
+    let cost = match &reuse {
+        Reuse::Tree { warm, .. } => PointCost::with_order(&framed, dim, &ground, &warm.order),
+        _ => PointCost::new(&framed, dim, &ground),
     };
     let ordered = cost.ordered_masses(problem.masses);
-    let start = warm_start.map_or(Start::Cold, |warm| {
-        if warm.masses == ordered {
-            Start::Tree(&warm.basis)
-        } else {
-            Start::Duals(&warm.basis)
-        }
-    });
+    let (nearest, drift) = match &reuse {
+        Reuse::Tree { warm, moved, .. } => (warm.nearest, warm.drift + moved),
+        _ => (nearest_cost(&cost.single), 0.0),
+    };
+    let start = reuse.start(&cost, &ordered, nearest);
     let Solution {
         basis,
         pivots,
         rounds,
     } = solve(&cost, &ordered, &start, max_pivots, control)?;
 
-    let reach = match warm_start {
-        Some(warm) => warm.reach,
-        None => cost.mean_reach(&basis),
-    };
     let order = [cost.x.order.clone(), cost.y.order.clone()];
     let mut u = scatter(&basis.u, &order[0]);
     let mut v = scatter(&basis.v, &order[1]);
@@ -167,7 +166,7 @@ pub fn emd(
         problem.masses,
         pivots,
         rounds,
-        warm_start.is_some(),
+        warm,
         |claim| {
             let duals = Duals {
                 points: &points,
@@ -188,7 +187,8 @@ pub fn emd(
         dim,
         ground,
         masses: ordered,
-        reach,
+        nearest,
+        drift,
         basis,
     };
     Ok((plan, Some(warm)))
@@ -374,28 +374,6 @@ fn scatter(values: &[f64], order: &[u32]) -> Vec<f64> {
     result
 }
 
-fn cost_scale(points: &[Vec<f64>; 2], dim: usize, ground: &Ground) -> f64 {
-    let squared = (0..dim)
-        .map(|axis| {
-            let range = |side: &[f64]| {
-                side.iter()
-                    .skip(axis)
-                    .step_by(dim)
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-                        (low.min(x), high.max(x))
-                    })
-            };
-            let ((low_x, high_x), (low_y, high_y)) = (range(&points[0]), range(&points[1]));
-            let span = (high_x - low_y).max(high_y - low_x);
-            match &ground.domain {
-                Domain::Free => span * span,
-                Domain::Periodic(periods) => span.min(0.5 * periods[axis]).powi(2),
-            }
-        })
-        .sum();
-    ground.metric.of_squared(squared)
-}
-
 impl WarmStart {
     /// Whether this start belongs to a problem of the same kind.
     fn is_alike(
@@ -409,10 +387,28 @@ impl WarmStart {
             && (0..2).all(|side| self.points[side].len() == points[side].len())
     }
 
-    /// Whether the points, in the frame of this start, have moved little enough.
-    fn is_near(&self, framed: &[Vec<f64>; 2]) -> bool {
-        let count = (framed[0].len() + framed[1].len()) as f64 / (2 * self.dim) as f64;
-        self.root_mean_square_move(framed) <= WARM_RANGE / count.sqrt() * self.reach
+    /// What of this start pays for points that have moved.
+    fn reuse(&self, points: &[Vec<f64>; 2], masses: &Masses) -> Reuse<'_> {
+        let framed = self.frame.apply(points);
+        let moved = self.root_mean_square_move(&framed);
+        let spacing = self.ground.metric.distance(self.nearest);
+        let auction = masses.are_one_unit() && self.masses.are_one_unit();
+        let (range, drift) = if auction {
+            (TREE_RANGE.0, DRIFT_RANGE)
+        } else {
+            (TREE_RANGE.1, f64::INFINITY)
+        };
+        if moved <= range * spacing && self.drift + moved <= drift * spacing {
+            Reuse::Tree {
+                warm: self,
+                framed,
+                moved,
+            }
+        } else if auction && moved <= PRICE_RANGE * spacing {
+            Reuse::Prices(self)
+        } else {
+            Reuse::Nothing
+        }
     }
 
     /// Root of the mean squared move of the side that moved more, relative to the other side.
@@ -434,10 +430,60 @@ impl WarmStart {
     }
 }
 
+/// What a solve takes over from an earlier one.
+enum Reuse<'a> {
+    Nothing,
+    /// The duals of the targets.
+    Prices(&'a WarmStart),
+    /// All of it; the points in the old frame, and how far they have moved.
+    Tree {
+        warm: &'a WarmStart,
+        framed: [Vec<f64>; 2],
+        moved: f64,
+    },
+}
+
+impl<'a> Reuse<'a> {
+    /// The frame of a solve, and the points in it.
+    fn framed(
+        &self,
+        points: &[Vec<f64>; 2],
+        dim: usize,
+        ground: &Ground,
+        masses: &Masses,
+    ) -> (Frame, [Vec<f64>; 2]) {
+        // A frame that is kept keeps the duals what they were.
+        if let Reuse::Tree { warm, framed, .. } = self {
+            return (warm.frame.clone(), framed.clone());
+        }
+        let frame = Frame::new(points, dim, ground, masses);
+        let framed = frame.apply(points);
+        (frame, framed)
+    }
+
+    /// Where a solve starts; `nearest` is the cost to the nearest target.
+    fn start(&self, cost: &PointCost<'_>, masses: &Masses, nearest: f64) -> Start<'a> {
+        match *self {
+            Reuse::Tree { warm, .. } if warm.masses == *masses => Start::Tree(&warm.basis),
+            Reuse::Tree { warm, .. } => Start::Duals(&warm.basis),
+            Reuse::Prices(warm) => {
+                let values = scatter(&warm.basis.v, &warm.order[1]);
+                let in_order = cost.y.order.iter().map(|&index| values[index as usize]);
+                Start::Prices(Opening {
+                    values: in_order.collect(),
+                    nearest,
+                })
+            }
+            Reuse::Nothing => Start::Cold,
+        }
+    }
+}
+
 /// Costs between two clouds, by place.
 struct PointCost<'a> {
     x: Blocks,
     y: Blocks,
+    single: Single,
     ground: &'a Ground,
     bound: f64,
 }
@@ -465,8 +511,9 @@ impl<'a> PointCost<'a> {
     }
 
     fn of_blocks(x: Blocks, y: Blocks, ground: &'a Ground) -> Self {
-        let bound = x.largest_cost(&y, ground);
+        let bound = ground.largest_cost([x.rows(), y.rows()], x.dim());
         Self {
+            single: Single::new(x.rows(), y.rows(), x.dim(), ground),
             x,
             y,
             ground,
@@ -483,23 +530,6 @@ impl<'a> PointCost<'a> {
             b: gather(&masses.b, &self.y.order),
             unit: masses.unit,
         }
-    }
-
-    /// Mean distance over which the plan carries mass.
-    fn mean_reach(&self, basis: &Basis) -> f64 {
-        let distance = |cost: f64| match self.ground.metric {
-            Metric::SqEuclidean => cost.sqrt(),
-            Metric::Euclidean => cost,
-        };
-        let (total, count) = basis
-            .arcs
-            .iter()
-            .filter(|arc| arc.2 > 0)
-            .map(|&(i, j, _)| distance(self.cost(i as usize, j as usize)))
-            .fold((0.0, 0.0), |(total, count), distance| {
-                (total + distance, count + 1.0)
-            });
-        total / count
     }
 }
 
@@ -550,8 +580,8 @@ impl Cost for PointCost<'_> {
         Ok(merge(forward, backward))
     }
 
-    fn auction(&self, control: &Control) -> Result<Option<Outcome>> {
-        auction(&self.x, &self.y, self.ground, control).map(Some)
+    fn auction(&self, opening: Option<&Opening>, control: &Control) -> Result<Option<Outcome>> {
+        auction(&self.single, opening, control).map(Some)
     }
 
     fn guess(&self, masses: &Masses, control: &Control) -> Result<Option<Guess>> {
@@ -567,8 +597,8 @@ impl Cost for PointCost<'_> {
         control: &Control,
     ) -> Result<Vec<Pair>> {
         pricing::violations(
-            &self.x,
-            &self.y,
+            &self.single,
+            [&self.x, &self.y],
             self.ground,
             (u, v),
             tolerance,
@@ -671,7 +701,7 @@ impl Cost for MatrixCost<'_> {
         Ok(merge(by_source, by_target))
     }
 
-    fn auction(&self, _: &Control) -> Result<Option<Outcome>> {
+    fn auction(&self, _: Option<&Opening>, _: &Control) -> Result<Option<Outcome>> {
         Ok(None)
     }
 
@@ -718,6 +748,47 @@ fn pairs_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_is_reused_the_cost_is_that_of_a_cold_solve() {
+        let count = 300;
+        let cloud =
+            |step: f64| -> Vec<f64> { (0..3 * count).map(|k| (k as f64 * step).fract()).collect() };
+        let (start, target) = (cloud(0.819_172_513), cloud(0.671_043_607));
+        let weights: Vec<f64> = (0..count)
+            .map(|k| (1.0 + (k % 7) as f64) / 1197.0)
+            .collect();
+        let masses = [
+            Masses::uniform(count, count).expect("sizes"),
+            Masses::new(&weights, &weights).expect("balanced"),
+        ];
+        for masses in &masses {
+            let solve = |x: &[f64], warm: Option<&WarmStart>| {
+                let problem = PointProblem {
+                    x,
+                    y: &target,
+                    dim: 3,
+                    metric: Metric::SqEuclidean,
+                    domain: &Domain::Free,
+                    masses,
+                };
+                emd(&problem, warm, None, &Control::new()).expect("solved")
+            };
+            let warm = solve(&start, None).1.expect("three axes");
+            let spacing = warm.nearest.sqrt();
+            // The tree, the duals alone (for equal masses), nothing.
+            for (spacings, is_warm) in [(0.1, true), (1.5, masses.are_one_unit()), (10.0, false)] {
+                let moved = |(k, x): (usize, &f64)| x + spacings * spacing * (k as f64).sin();
+                let x: Vec<f64> = start.iter().enumerate().map(moved).collect();
+                let (again, cold) = (solve(&x, Some(&warm)).0, solve(&x, None).0);
+                assert_eq!(again.warm, is_warm, "{spacings}");
+                let [again, cold] = [again.certificate, cold.certificate];
+                assert!((again.primal - cold.primal).abs() < 1e-13);
+                assert!(again.gap() < 1e-13, "{again:?}");
+                assert!(again.max_violation < 1e-13, "{again:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_long_drift_keeps_few_candidates() {

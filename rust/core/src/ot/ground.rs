@@ -2,8 +2,8 @@
 
 use crate::domain::{Domain, wrap};
 
-use super::blocks::LANES;
 use super::cost::Metric;
+use super::lanes::LANES;
 
 /// The geometry of a cost: metric and domain.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,24 @@ impl Ground {
                 }
             }
         }
+    }
+
+    /// A cost that no pair of a point of one cloud (row-major) and one of the other exceeds.
+    pub(crate) fn largest_cost(&self, [x, y]: [&[f64]; 2], dim: usize) -> f64 {
+        let range = |side: &[f64], axis: usize| {
+            let coordinates = side.iter().skip(axis).step_by(dim);
+            coordinates.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
+                (low.min(x), high.max(x))
+            })
+        };
+        let squared = (0..dim)
+            .map(|axis| {
+                let ((low_x, high_x), (low_y, high_y)) = (range(x, axis), range(y, axis));
+                let span = (high_x - low_y).max(high_y - low_x);
+                span.min(0.5 * self.period(axis)).powi(2)
+            })
+            .sum();
+        self.metric.of_squared(squared)
     }
 
     /// Cost of two points.

@@ -12,6 +12,7 @@ use super::cost::Pair;
 use super::ground::Ground;
 use super::masses::Masses;
 use super::simplex::BasicArc;
+use super::single::Single;
 use crate::{Control, Result};
 
 /// Cheapest targets per source and cheapest sources per target, at the guessed duals.
@@ -43,7 +44,9 @@ pub(crate) fn guess(
         return Ok(None);
     }
     let (from, to) = (resample(&masses.a, size), resample(&masses.b, size));
-    let outcome = auction(&x.picked(&from), &y.picked(&to), ground, control)?;
+    let (from_points, to_points) = (x.picked(&from), y.picked(&to));
+    let single = Single::new(&from_points, &to_points, x.dim(), ground);
+    let outcome = auction(&single, None, control)?;
     // A point that stands several times is worth what its dearest copy is.
     let mut v = vec![f64::NEG_INFINITY; y.len()];
     for (&place, price) in to.iter().zip(&outcome.prices) {

@@ -14,9 +14,11 @@
 //! | `frame` | coordinates in which nearest neighbours are partners |
 //! | `symmetric` | functions of small symmetric matrices |
 //! | `blocks` | points in kd order, in blocks with bounding boxes |
+//! | `single` | both clouds in single precision, for searches by vector registers |
+//! | `lanes` | sixteen numbers compared at once |
 //! | `candidates` | a sparse set of arcs that is likely to hold the optimal plan |
 //! | `auction` | a matching and duals that are nearly optimal, for equal masses |
-//! | `priced` | the search of an auction: targets with prices, in single precision |
+//! | `priced` | the search of an auction: targets with prices |
 //! | `guess` | duals for general masses, from an auction between equal ones |
 //! | `initial` | a feasible plan to start from |
 //! | `simplex` | the primal network simplex on the candidate arcs |
@@ -40,11 +42,13 @@ mod frame;
 mod ground;
 pub(crate) mod guess;
 pub(crate) mod initial;
+mod lanes;
 mod line;
 pub mod masses;
 mod priced;
 mod pricing;
 pub(crate) mod simplex;
+mod single;
 pub(crate) mod solve;
 mod symmetric;
 mod violation;

@@ -1,34 +1,40 @@
-//! All pairs that a pair of duals violates, found through bounding boxes.
+//! All pairs that a pair of duals violates, found without looking at all pairs.
 //!
-//! A block of sources asks the tree of the targets once for all blocks that any of its points may
-//! violate a pair with; each of its points then looks only at those.
+//! A search in single precision leaves a few groups of targets for each source; of these, double
+//! precision decides.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{Blocks, LANES, Values, bits, mask};
+use super::blocks::Blocks;
 use super::candidates::KBest;
 use super::cost::Pair;
 use super::ground::Ground;
+use super::lanes::{LANES, bits, where_less};
+use super::single::{Single, SingleValues};
 use crate::{Control, Result, simd};
 
 /// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every source,
-/// by place and in the order of the places.
+/// by place and in the order of the places. `single` holds the points of `x` and `y`.
 pub(crate) fn violations(
-    x: &Blocks,
-    y: &Blocks,
+    single: &Single,
+    [x, y]: [&Blocks; 2],
     ground: &Ground,
     (u, v): (&[f64], &[f64]),
     tolerance: f64,
     per_source: usize,
     control: &Control,
 ) -> Result<Vec<Pair>> {
+    let values = single.values(v);
     let pricing = Pricing {
+        limits: single.limits(u, -tolerance, &values),
+        values,
+        single,
         x,
         y,
         ground,
         u,
-        v: Values::new(v),
+        v: padded(v),
         tolerance,
         per_source,
     };
@@ -49,6 +55,26 @@ pub(crate) fn violations(
     Ok(pairs)
 }
 
+/// Values by place, for whole blocks.
+fn padded(values: &[f64]) -> Vec<f64> {
+    let mut values = values.to_vec();
+    values.resize(values.len().next_multiple_of(LANES), f64::NEG_INFINITY);
+    values
+}
+
+struct Pricing<'a> {
+    single: &'a Single,
+    values: SingleValues,
+    limits: Vec<f32>,
+    x: &'a Blocks,
+    y: &'a Blocks,
+    ground: &'a Ground,
+    u: &'a [f64],
+    v: Vec<f64>,
+    tolerance: f64,
+    per_source: usize,
+}
+
 /// The violations of one block of sources, compiled for every instruction set.
 struct OfBlock<'a> {
     pricing: &'a Pricing<'a>,
@@ -59,70 +85,30 @@ impl WithSimd for OfBlock<'_> {
     type Output = Vec<Pair>;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Vec<Pair> {
-        self.pricing.of_block(self.block)
-    }
-}
-
-struct Pricing<'a> {
-    x: &'a Blocks,
-    y: &'a Blocks,
-    ground: &'a Ground,
-    u: &'a [f64],
-    v: Values,
-    tolerance: f64,
-    per_source: usize,
-}
-
-impl Pricing<'_> {
-    #[inline(always)]
-    fn of_block(&self, block: usize) -> Vec<Pair> {
-        let Self {
-            x,
-            y,
-            ground,
-            u,
-            tolerance,
-            ..
-        } = self;
-        let places = x.places(block);
-        let largest = u[places.clone()]
-            .iter()
-            .fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        let mut near = Vec::new();
-        y.search::<false, _>(
-            &x.block_box(block),
-            &self.v,
-            ground,
-            &mut near,
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<Pair> {
+        let Self { pricing, block } = self;
+        let Pricing { x, y, ground, .. } = pricing;
+        let mut worst: [KBest; LANES] = std::array::from_fn(|_| KBest::new(pricing.per_source));
+        pricing.single.sift(
+            simd,
+            block,
+            &pricing.values,
+            &pricing.limits[block * LANES..][..LANES],
             #[inline(always)]
-            |_| largest - tolerance,
-            Vec::push,
-        );
-        let mut limits = [f64::NEG_INFINITY; LANES];
-        for (limit, &u) in limits.iter_mut().zip(&u[places.clone()]) {
-            *limit = u - tolerance;
-        }
-        let mut worst: [KBest; LANES] = std::array::from_fn(|_| KBest::new(self.per_source));
-        for target in near {
-            let least = x.lane_least_costs(block, &y.block_box(target), ground);
-            let reach = self.v.block_maximum(target);
-            let open = mask(|lane| least[lane] - reach < limits[lane]);
-            for lane in bits(open) {
-                let costs = y.lane_costs(x.point(places.start + lane), target, ground);
-                let values = self.v.of_block(target);
-                let limit = limits[lane];
-                let violated = mask(|lane| costs[lane] - values[lane] < limit);
-                for other in bits(violated) {
-                    worst[lane].offer(
-                        costs[other] - values[other],
-                        (target * LANES + other) as u32,
-                    );
+            |source, group| {
+                let mut reduced = y.lane_costs(x.point(source), group, ground);
+                let values = &pricing.v[group * LANES..][..LANES];
+                for (cost, value) in reduced.iter_mut().zip(values) {
+                    *cost -= value;
                 }
-            }
-        }
+                let limit = pricing.u[source] - pricing.tolerance;
+                for lane in bits(where_less(simd, &reduced, &[limit; LANES])) {
+                    worst[source % LANES].offer(reduced[lane], (group * LANES + lane) as u32);
+                }
+            },
+        );
         let mut pairs = Vec::new();
-        for (i, worst) in places.zip(&worst) {
+        for (i, worst) in x.places(block).zip(&worst) {
             pairs.extend(worst.entries.iter().map(|&(_, j)| (i as u32, j)));
         }
         pairs

@@ -9,6 +9,8 @@
 //! The tree stays *strongly feasible* (arcs without flow point towards the root) by Cunningham's
 //! rule for the leaving arc, so the method cannot cycle; costs and flows are integers, so it ends.
 
+use std::ops::Range;
+
 use super::cost::Pair;
 use crate::{Control, Error, Result};
 
@@ -20,6 +22,9 @@ const CHECK_INTERVAL: u64 = 256;
 /// Arcs per block of the pricing scan: small enough for many cheap pivots, large enough for good
 /// ones. Flat optimum between 64 and 256 on uniform and on general masses.
 const BLOCK: usize = 128;
+
+/// Arcs that are compared side by side.
+const STRANDS: usize = 4;
 
 /// An arc that may enter the basis.
 #[derive(Debug, Clone, Copy)]
@@ -33,23 +38,33 @@ struct Arc {
 #[derive(Debug, Clone, Copy)]
 struct Node {
     parent: u32,
-    first_child: u32,
-    next_sibling: u32,
-    previous_sibling: u32,
     /// Nodes of the subtree below, with this one.
     size: u32,
-    /// Flow of the arc between this node and its parent.
-    flow: i64,
+}
+
+/// Neighbours of a node in preorder; the order is closed to a ring.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    next: u32,
+    previous: u32,
 }
 
 /// A basic arc of the plan: source, target, flow.
 pub(crate) type BasicArc = (u32, u32, i64);
 
 /// Spanning tree, potentials and candidate arcs.
+///
+/// A ring through all nodes in preorder makes a subtree a chain of nodes that follow one another,
+/// from its top to its last node: potentials are shifted, and subtrees are moved, along it.
 pub(crate) struct Simplex {
     sources: u32,
     root: u32,
     nodes: Vec<Node>,
+    /// Flow of the arc between a node and its parent.
+    flow: Vec<i64>,
+    links: Vec<Link>,
+    /// The last node, in preorder, of the subtree below a node.
+    last: Vec<u32>,
     /// Reduced cost of an arc: `cost - potential[source] + potential[target]`. Only differences
     /// matter, and they are exact where sums wrap around.
     potential: Vec<i64>,
@@ -74,18 +89,25 @@ impl Simplex {
         cost: impl Fn(usize, usize) -> i64,
     ) -> Self {
         let root = sources + targets;
-        let blank = Node {
-            parent: NONE,
-            first_child: NONE,
-            next_sibling: NONE,
-            previous_sibling: NONE,
-            size: 1,
-            flow: 0,
-        };
         let mut simplex = Self {
             sources: sources as u32,
             root: root as u32,
-            nodes: vec![blank; root + 1],
+            nodes: vec![
+                Node {
+                    parent: NONE,
+                    size: 1,
+                };
+                root + 1
+            ],
+            flow: vec![0; root + 1],
+            links: vec![
+                Link {
+                    next: root as u32,
+                    previous: root as u32,
+                };
+                root + 1
+            ],
+            last: (0..=root as u32).collect(),
             potential: vec![0; root + 1],
             arcs: Vec::new(),
             cursor: 0,
@@ -109,7 +131,7 @@ impl Simplex {
             if self.nodes[start as usize].parent != NONE {
                 continue;
             }
-            self.attach(start, self.root, 0);
+            self.nodes[start as usize].parent = self.root;
             self.potential[start as usize] = potential;
             stack.push(start);
             while let Some(node) = stack.pop() {
@@ -121,7 +143,8 @@ impl Simplex {
                     if self.nodes[child as usize].parent != NONE {
                         continue;
                     }
-                    self.attach(child, node, flow);
+                    self.nodes[child as usize].parent = node;
+                    self.flow[child as usize] = flow;
                     let cost = cost(source as usize, target as usize);
                     self.potential[child as usize] = if child == source {
                         self.potential[node as usize] + cost
@@ -132,10 +155,19 @@ impl Simplex {
                 }
             }
         }
-        // Children are reached after their parents.
+        // What was reached one after the other is a preorder.
+        let mut previous = self.root;
+        for &node in &reached {
+            self.link(previous, node);
+            previous = node;
+        }
+        self.link(previous, self.root);
         for &node in reached.iter().rev() {
-            let Node { parent, size, .. } = self.nodes[node as usize];
+            let Node { parent, size } = self.nodes[node as usize];
             self.nodes[parent as usize].size += size;
+            if self.last[parent as usize] == parent {
+                self.last[parent as usize] = self.last[node as usize];
+            }
         }
     }
 
@@ -186,7 +218,7 @@ impl Simplex {
         (0..self.root)
             .filter(|&node| self.nodes[node as usize].parent != self.root)
             .map(|node| {
-                let Node { parent, flow, .. } = self.nodes[node as usize];
+                let (parent, flow) = (self.nodes[node as usize].parent, self.flow[node as usize]);
                 if node < self.sources {
                     (node, parent - self.sources, flow)
                 } else {
@@ -239,15 +271,7 @@ impl Simplex {
                 self.cursor = 0;
             }
             let end = (self.cursor + BLOCK).min(count);
-            let mut best = 0;
-            let mut entering = None;
-            for (offset, arc) in self.arcs[self.cursor..end].iter().enumerate() {
-                let reduced = self.reduced_cost(arc);
-                if reduced < best {
-                    best = reduced;
-                    entering = Some(self.cursor + offset);
-                }
-            }
+            let entering = self.most_negative(self.cursor..end);
             scanned += end - self.cursor;
             self.cursor = end;
             if entering.is_some() {
@@ -255,6 +279,25 @@ impl Simplex {
             }
         }
         None
+    }
+
+    /// The first of the arcs with the most negative reduced cost.
+    #[inline(always)]
+    fn most_negative(&self, range: Range<usize>) -> Option<usize> {
+        // Several strands: the comparisons of one need not wait for those of another.
+        let mut best = [(0, u32::MAX); STRANDS];
+        let start = range.start;
+        for (step, arcs) in self.arcs[range].chunks(STRANDS).enumerate() {
+            for (best, arc) in best.iter_mut().zip(arcs) {
+                let reduced = self.reduced_cost(arc);
+                let better = reduced < best.0;
+                best.0 = if better { reduced } else { best.0 };
+                best.1 = if better { step as u32 } else { best.1 };
+            }
+        }
+        let found = (0..STRANDS).map(|strand| (best[strand].0, best[strand].1, strand));
+        let (reduced, step, strand) = found.min()?;
+        (reduced < 0).then(|| start + step as usize * STRANDS + strand)
     }
 
     fn pivot(&mut self, entering: Arc) {
@@ -271,17 +314,22 @@ impl Simplex {
             (entering.target, entering.source, -reduced)
         };
         let moved = self.nodes[leaving as usize].size;
-        self.grow_path(
-            self.nodes[leaving as usize].parent,
-            join,
-            moved.wrapping_neg(),
-        );
+        let old_parent = self.nodes[leaving as usize].parent;
+        self.grow_path(old_parent, join, moved.wrapping_neg());
         self.grow_path(new_parent, join, moved);
-        self.rehang(top, leaving, new_parent, flow);
-        if 2 * moved as usize <= self.nodes.len() {
-            self.shift_subtree(top, NONE, shift);
+        self.cut(leaving);
+        self.turn(top, leaving, new_parent, flow);
+        self.hang(top, new_parent);
+        let last = self.last[top as usize];
+        let others = self.nodes.len() as u32 - moved;
+        if moved <= others {
+            self.shift_potentials(top, last, moved, shift);
         } else {
-            self.shift_subtree(self.root, top, -shift);
+            let (first, last) = (
+                self.links[last as usize].next,
+                self.links[top as usize].previous,
+            );
+            self.shift_potentials(first, last, others, shift.wrapping_neg());
         }
     }
 
@@ -293,32 +341,47 @@ impl Simplex {
     /// on the way down, and those above targets on the way up. Of several blocking arcs the last
     /// one in this order leaves: Cunningham's rule.
     fn leaving_arc(&self, source: u32, target: u32) -> (u32, bool, i64, u32) {
-        let (mut down, mut up) = (source, target);
+        let join = self.join(source, target);
         let (mut source_side, mut source_flow) = (NONE, i64::MAX);
-        let (mut target_side, mut target_flow) = (NONE, i64::MAX);
-        while down != up {
-            let (down_node, up_node) = (&self.nodes[down as usize], &self.nodes[up as usize]);
-            // The smaller subtree cannot hold the other node.
-            if down_node.size <= up_node.size {
-                // Arcs above sources and all arcs at the root point upwards.
-                let points_up = down < self.sources || down_node.parent == self.root;
-                if points_up && down_node.flow < source_flow {
-                    (source_side, source_flow) = (down, down_node.flow);
-                }
-                down = down_node.parent;
-            } else {
-                let points_down = up >= self.sources && up_node.parent != self.root;
-                if points_down && up_node.flow <= target_flow {
-                    (target_side, target_flow) = (up, up_node.flow);
-                }
-                up = up_node.parent;
+        let mut node = source;
+        while node != join {
+            let (parent, flow) = (self.nodes[node as usize].parent, self.flow[node as usize]);
+            // Arcs above sources and all arcs at the root point upwards.
+            let points_up = node < self.sources || parent == self.root;
+            if points_up && flow < source_flow {
+                (source_side, source_flow) = (node, flow);
             }
+            node = parent;
+        }
+        let (mut target_side, mut target_flow) = (NONE, i64::MAX);
+        let mut node = target;
+        while node != join {
+            let (parent, flow) = (self.nodes[node as usize].parent, self.flow[node as usize]);
+            let points_down = node >= self.sources && parent != self.root;
+            if points_down && flow <= target_flow {
+                (target_side, target_flow) = (node, flow);
+            }
+            node = parent;
         }
         if target_flow <= source_flow {
-            (target_side, false, target_flow, down)
+            (target_side, false, target_flow, join)
         } else {
-            (source_side, true, source_flow, down)
+            (source_side, true, source_flow, join)
         }
+    }
+
+    /// The node where the paths to the root meet.
+    fn join(&self, source: u32, target: u32) -> u32 {
+        let (mut down, mut up) = (source, target);
+        while down != up {
+            let (one, other) = (&self.nodes[down as usize], &self.nodes[up as usize]);
+            // The smaller subtree cannot hold the other node. Which one it is cannot be
+            // predicted: both parents are read, and one is kept.
+            let first = one.size <= other.size;
+            down = if first { one.parent } else { down };
+            up = if first { up } else { other.parent };
+        }
+        down
     }
 
     /// Send `flow` round the cycle.
@@ -327,9 +390,8 @@ impl Simplex {
             let mut node = start;
             while node != join {
                 let falls = (node < self.sources) == falls_at_sources;
-                let entry = &mut self.nodes[node as usize];
-                entry.flow += if falls { -flow } else { flow };
-                node = entry.parent;
+                self.flow[node as usize] += if falls { -flow } else { flow };
+                node = self.nodes[node as usize].parent;
             }
         }
     }
@@ -344,84 +406,99 @@ impl Simplex {
         }
     }
 
-    /// Turn the path from `top` up to `bottom` round and hang `top` under `new_parent`.
-    fn rehang(&mut self, top: u32, bottom: u32, new_parent: u32, flow: i64) {
+    #[inline(always)]
+    fn link(&mut self, node: u32, next: u32) {
+        self.links[node as usize].next = next;
+        self.links[next as usize].previous = node;
+    }
+
+    /// Take a subtree out of the preorder of the tree.
+    fn cut(&mut self, top: u32) {
+        let last = self.last[top as usize];
+        let before = self.links[top as usize].previous;
+        self.link(before, self.links[last as usize].next);
+        self.end_above(self.nodes[top as usize].parent, last, before);
+    }
+
+    /// Put a subtree into the preorder, as the first below `parent`.
+    fn hang(&mut self, top: u32, parent: u32) {
+        let last = self.last[top as usize];
+        self.link(last, self.links[parent as usize].next);
+        self.link(parent, top);
+        self.end_above(parent, parent, last);
+    }
+
+    /// Subtrees of a node and of those above it that ended at one node now end at another.
+    fn end_above(&mut self, from: u32, before: u32, now: u32) {
+        let mut node = from;
+        while node != NONE && self.last[node as usize] == before {
+            self.last[node as usize] = now;
+            node = self.nodes[node as usize].parent;
+        }
+    }
+
+    /// Turn the path from `top` up to `bottom` round, and make `new_parent` the parent of `top`.
+    /// The preorder within the subtree follows, from `top` on.
+    ///
+    /// What hangs on each node of the path but for the one below comes after all that came before,
+    /// in its old order; the node above the path's last one ends the subtrees of all.
+    fn turn(&mut self, top: u32, bottom: u32, new_parent: u32, flow: i64) {
         let total = self.nodes[bottom as usize].size;
-        let (mut node, mut parent, mut flow, mut before) = (top, new_parent, flow, 0);
+        let (mut node, mut parent, mut flow, mut below) = (top, new_parent, flow, 0);
+        // The chain so far ends at `tail`; the part that was below stood in the old order between
+        // `before` and `after`, and ended at `end`.
+        let (mut tail, mut before, mut after, mut end) = (NONE, NONE, NONE, NONE);
         loop {
-            let Node {
-                parent: old_parent,
-                flow: old_flow,
-                size: old_size,
-                ..
-            } = self.nodes[node as usize];
-            self.detach(node);
-            self.attach(node, parent, flow);
-            self.nodes[node as usize].size = total - before;
-            if node == bottom {
-                return;
+            let old = self.nodes[node as usize];
+            let old_previous = self.links[node as usize].previous;
+            let old_end = self.last[node as usize];
+            if tail == NONE {
+                tail = old_end;
+                after = self.links[old_end as usize].next;
+            } else {
+                let end_after = self.links[old_end as usize].next;
+                self.link(tail, node);
+                if old_end == end {
+                    // Nothing stood behind the part that was below.
+                    tail = before;
+                } else {
+                    self.link(before, after);
+                    tail = old_end;
+                    after = end_after;
+                }
             }
-            (parent, node, flow, before) = (node, old_parent, old_flow, old_size);
+            (before, end) = (old_previous, old_end);
+            self.nodes[node as usize] = Node {
+                parent,
+                size: total - below,
+            };
+            let old_flow = std::mem::replace(&mut self.flow[node as usize], flow);
+            if node == bottom {
+                break;
+            }
+            (parent, node, flow, below) = (node, old.parent, old_flow, old.size);
+        }
+        while node != new_parent {
+            self.last[node as usize] = tail;
+            node = self.nodes[node as usize].parent;
         }
     }
 
-    fn detach(&mut self, node: u32) {
-        let Node {
-            parent,
-            next_sibling,
-            previous_sibling,
-            ..
-        } = self.nodes[node as usize];
-        if previous_sibling == NONE {
-            self.nodes[parent as usize].first_child = next_sibling;
-        } else {
-            self.nodes[previous_sibling as usize].next_sibling = next_sibling;
-        }
-        if next_sibling != NONE {
-            self.nodes[next_sibling as usize].previous_sibling = previous_sibling;
-        }
-    }
-
-    fn attach(&mut self, node: u32, parent: u32, flow: i64) {
-        let sibling = std::mem::replace(&mut self.nodes[parent as usize].first_child, node);
-        if sibling != NONE {
-            self.nodes[sibling as usize].previous_sibling = node;
-        }
-        let entry = &mut self.nodes[node as usize];
-        entry.parent = parent;
-        entry.next_sibling = sibling;
-        entry.previous_sibling = NONE;
-        entry.flow = flow;
-    }
-
-    /// Add `shift` to the potentials of a subtree, but for those below `skipped`, in preorder.
-    fn shift_subtree(&mut self, top: u32, skipped: u32, shift: i64) {
-        let mut node = top;
-        loop {
-            if node != skipped {
+    /// Add `shift` to the potentials of `count` nodes of the preorder, from `first` to `last`.
+    fn shift_potentials(&mut self, first: u32, last: u32, count: u32, shift: i64) {
+        let (mut first, mut last) = (first, last);
+        // From both ends: the steps of the one need not wait for those of the other.
+        for _ in 0..count / 2 {
+            for node in [first, last] {
                 let potential = &mut self.potential[node as usize];
                 *potential = potential.wrapping_add(shift);
-                let first_child = self.nodes[node as usize].first_child;
-                if first_child != NONE {
-                    node = first_child;
-                    continue;
-                }
             }
-            loop {
-                if node == top {
-                    return;
-                }
-                let Node {
-                    parent,
-                    next_sibling,
-                    ..
-                } = self.nodes[node as usize];
-                if next_sibling != NONE {
-                    node = next_sibling;
-                    break;
-                }
-                node = parent;
-            }
+            first = self.links[first as usize].next;
+            last = self.links[last as usize].previous;
+        }
+        if count % 2 == 1 {
+            let potential = &mut self.potential[first as usize];
+            *potential = potential.wrapping_add(shift);
         }
     }
 }
@@ -455,5 +532,79 @@ impl Adjacency {
 
     fn arcs_at(&self, node: u32) -> &[u32] {
         &self.arcs[self.offsets[node as usize] as usize..self.offsets[node as usize + 1] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::initial::complete;
+    use super::super::masses::Masses;
+    use super::*;
+
+    impl Simplex {
+        /// Assert that preorder, sizes, ends, flows and potentials belong to one tree.
+        fn check(&self) {
+            let count = self.nodes.len();
+            let mut order = vec![self.root];
+            while order.len() < count {
+                let last = order[order.len() - 1];
+                let next = self.links[last as usize].next;
+                assert_eq!(self.links[next as usize].previous, last);
+                order.push(next);
+            }
+            assert_eq!(self.links[order[count - 1] as usize].next, self.root);
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert!(sorted.iter().copied().eq(0..count as u32));
+            let mut place = vec![0; count];
+            for (at, &node) in order.iter().enumerate() {
+                place[node as usize] = at;
+            }
+            for &node in &order {
+                let Node { parent, size } = self.nodes[node as usize];
+                let end = place[node as usize] + size as usize;
+                assert_eq!(order[end - 1], self.last[node as usize]);
+                if parent != NONE {
+                    let above = place[parent as usize];
+                    assert!(above < place[node as usize]);
+                    assert!(end <= above + self.nodes[parent as usize].size as usize);
+                }
+                assert!(self.flow[node as usize] >= 0);
+            }
+            let basis = self.basis();
+            for arc in &self.arcs {
+                let tight = (arc.source, arc.target - self.sources);
+                if basis.iter().any(|&(i, j, _)| (i, j) == tight) {
+                    assert_eq!(self.reduced_cost(arc), 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_pivot_leaves_a_tree() {
+        for (n, m, seed) in [(1, 1, 1), (1, 9, 2), (12, 17, 3), (30, 30, 4), (40, 7, 5)] {
+            // Small costs make ties, and pivots that move no mass.
+            let cost = |i: usize, j: usize| ((i * 31 + j * 57 + i * j * seed) % 23) as i64;
+            let masses = Masses::uniform(n, m).expect("sizes");
+            let pairs: Vec<Pair> = (0..n as u32)
+                .flat_map(|i| (0..m as u32).map(move |j| (i, j)))
+                .collect();
+            let plan = complete(&masses, &[]);
+            let hanging = (0..(n + m) as u32).map(|node| (node, 0));
+            let mut simplex = Simplex::new(n, m, &plan, hanging, cost);
+            simplex.add_arcs(&pairs, cost);
+            simplex.check();
+            let control = Control::new();
+            while simplex.optimise(simplex.pivots() + 1, &control).is_err() {
+                simplex.check();
+            }
+            assert!(simplex.pivots() > 0 || n * m < 10);
+            let duals = pairs.iter().all(|&(i, j)| {
+                let (i, j) = (i as usize, j as usize);
+                simplex.source_dual(i) + simplex.target_dual(j) <= cost(i, j)
+            });
+            assert!(duals, "duals that are not feasible");
+        }
     }
 }

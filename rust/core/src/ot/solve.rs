@@ -1,6 +1,6 @@
 //! Column generation: the simplex on a few arcs, then all pairs priced, until none is violated.
 
-use super::auction::Outcome;
+use super::auction::{Opening, Outcome};
 use super::cost::{Cost, FixedPoint, Pair};
 use super::guess::Guess;
 use super::initial::{complete, greedy};
@@ -24,6 +24,8 @@ pub(crate) enum Start<'a> {
     Cold,
     /// From the duals and candidates of a problem of the same sizes.
     Duals(&'a Basis),
+    /// From the prices that an auction begins with; from nothing, where there is no auction.
+    Prices(Opening),
     /// From the whole basis of a problem with the same masses.
     Tree(&'a Basis),
 }
@@ -100,7 +102,7 @@ fn started(
     let (n, m) = (cost.sources(), cost.targets());
     let integer_cost = |i: usize, j: usize| fixed.encode(cost.cost(i, j));
     let all_nodes = 0..(n + m) as u32;
-    let (mut simplex, pairs) = match *start {
+    let (mut simplex, pairs) = match start {
         Start::Tree(basis) => {
             let hanging = basis
                 .hanging
@@ -115,9 +117,13 @@ fn started(
             let Basis { u, v, pairs, .. } = basis;
             return Ok(guided(cost, masses, (u, v), pairs, None, fixed));
         }
-        Start::Cold => {
+        Start::Cold | Start::Prices(_) => {
+            let opening = match start {
+                Start::Prices(opening) => Some(opening),
+                _ => None,
+            };
             if masses.are_one_unit()
-                && let Some(outcome) = cost.auction(control)?
+                && let Some(outcome) = cost.auction(opening, control)?
             {
                 return Ok(matched(cost, masses, outcome, fixed));
             }

@@ -1,16 +1,17 @@
 //! The largest violation of duals over all pairs of points.
 //!
-//! Blocks of sixteen points have boxes in the frame of the solve, where duals vary little; pairs
-//! of blocks that a box rules out by more than rounding are left out. Every other pair is computed
-//! from the points and duals as they were given. Order and frame only decide how many those are:
-//! any permutation and any frame give the same result.
+//! In the frame of the solve duals vary little, and a search in single precision rules out most
+//! pairs, by more than rounding. Every other pair is computed from the points and duals as they
+//! were given. Order and frame only decide how many those are: any permutation and any frame give
+//! the same result.
 
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::blocks::{LANES, bits, mask};
 use super::frame::Frame;
 use super::ground::Ground;
+use super::lanes::LANES;
+use super::single::{Single, SingleValues};
 use crate::{Control, Error, Result, simd};
 
 /// Rounding of a sum of `k` terms stays below this times `k` of the largest.
@@ -33,20 +34,25 @@ impl Duals<'_> {
         let [x, y] = [self.side(0)?, self.side(1)?];
         let size = known.abs() + x.size + y.size + 2.0 * (x.reach + y.reach);
         let margin = ROUNDING * (self.dim + 8) as f64 * size;
-        let boxes = Boxes::new(&y, self.dim);
-        let per_block: Vec<Result<f64>> = (0..x.blocks)
+        let single = Single::new(&x.framed, &y.framed, self.dim, self.ground);
+        let values = single.values(&y.framed_values);
+        let search = AllPairs {
+            limits: single.limits(&x.framed_values, margin - known, &values),
+            single,
+            values,
+            targets: in_lanes(&y.points, self.dim),
+            v: padded(&y.values),
+            x,
+            ground: self.ground,
+            dim: self.dim,
+        };
+        let per_block: Vec<Result<f64>> = (0..search.limits.len() / LANES)
             .into_par_iter()
             .map(|block| {
                 control.check()?;
                 Ok(simd::arch().dispatch(OfBlock {
-                    x: &x,
-                    y: &y,
-                    boxes: &boxes,
-                    ground: self.ground,
-                    dim: self.dim,
+                    search: &search,
                     block,
-                    known,
-                    margin,
                 }))
             })
             .collect();
@@ -66,41 +72,27 @@ impl Duals<'_> {
             return Err(Error::Internal("the order is no permutation".into()));
         }
         let terms = self.frame.separable_terms(side, self.points, self.framed);
-        let framed_values: Vec<f64> = values.iter().zip(&terms).map(|(v, t)| v - t).collect();
-        let in_lanes = |points: &[f64]| {
-            let mut lanes = vec![0.0; order.len().div_ceil(LANES) * dim * LANES];
-            for place in 0..order.len().next_multiple_of(LANES) {
-                // Unused lanes repeat the last point.
-                let index = order[place.min(order.len() - 1)] as usize;
-                for axis in 0..dim {
-                    lanes[((place / LANES) * dim + axis) * LANES + place % LANES] =
-                        points[index * dim + axis];
-                }
-            }
-            lanes
-        };
-        let padded = |values: &[f64]| {
-            let mut padded: Vec<f64> = order.iter().map(|&i| values[i as usize]).collect();
-            padded.resize(order.len().next_multiple_of(LANES), f64::NEG_INFINITY);
-            padded
+        let gather = |points: &[f64]| -> Vec<f64> {
+            let points = order.iter().map(|&index| &points[index as usize * dim..]);
+            points.flat_map(|point| &point[..dim]).copied().collect()
         };
         let largest = |values: &[f64]| values.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
         let norm = |points: &[f64]| dim as f64 * largest(points).powi(2);
+        let value = |index: &u32| values[*index as usize];
+        let framed_value = |index: &u32| values[*index as usize] - terms[*index as usize];
         Ok(Side {
-            blocks: order.len().div_ceil(LANES),
-            points: in_lanes(&self.points[side]),
-            framed: in_lanes(&self.framed[side]),
-            values: padded(values),
-            framed_values: padded(&framed_values),
+            points: gather(&self.points[side]),
+            framed: gather(&self.framed[side]),
+            values: order.iter().map(value).collect(),
+            framed_values: order.iter().map(framed_value).collect(),
             size: largest(values) + largest(&terms),
             reach: norm(&self.points[side]) + norm(&self.framed[side]),
         })
     }
 }
 
-/// One cloud in the order of its blocks: coordinates as `[block][axis][lane]`.
+/// One cloud in the order of the solve, row-major.
 struct Side {
-    blocks: usize,
     points: Vec<f64>,
     framed: Vec<f64>,
     values: Vec<f64>,
@@ -111,142 +103,88 @@ struct Side {
     reach: f64,
 }
 
-/// Boxes of the blocks of targets in the frame, sixteen at a time: `[group][axis][lane]`.
-struct Boxes {
-    low: Vec<f64>,
-    high: Vec<f64>,
-    largest: Vec<f64>,
-}
-
-impl Boxes {
-    fn new(side: &Side, dim: usize) -> Self {
-        let groups = side.blocks.div_ceil(LANES);
-        let mut boxes = Self {
-            low: vec![f64::INFINITY; groups * dim * LANES],
-            high: vec![f64::NEG_INFINITY; groups * dim * LANES],
-            largest: vec![f64::NEG_INFINITY; groups * LANES],
-        };
-        for block in 0..side.blocks {
-            for axis in 0..dim {
-                let lane = &side.framed[(block * dim + axis) * LANES..][..LANES];
-                let at = ((block / LANES) * dim + axis) * LANES + block % LANES;
-                (boxes.low[at], boxes.high[at]) = ends(lane);
-            }
-            boxes.largest[block] = maximum(&side.framed_values[block * LANES..][..LANES]);
+/// Points as `[group][axis][lane]`; unused lanes hold the origin.
+fn in_lanes(points: &[f64], dim: usize) -> Vec<f64> {
+    let count = points.len() / dim;
+    let mut lanes = vec![0.0; count.next_multiple_of(LANES) * dim];
+    for (place, point) in points.chunks_exact(dim).enumerate() {
+        for (axis, &x) in point.iter().enumerate() {
+            lanes[((place / LANES) * dim + axis) * LANES + place % LANES] = x;
         }
-        boxes
     }
+    lanes
 }
 
-fn ends(lane: &[f64]) -> (f64, f64) {
-    lane.iter()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-            (low.min(x), high.max(x))
-        })
+/// Values of whole groups.
+fn padded(values: &[f64]) -> Vec<f64> {
+    let mut values = values.to_vec();
+    values.resize(values.len().next_multiple_of(LANES), f64::NEG_INFINITY);
+    values
 }
 
-fn maximum(values: &[f64]) -> f64 {
-    values.iter().fold(f64::NEG_INFINITY, |a, &b| a.max(b))
+struct AllPairs<'a> {
+    single: Single,
+    values: SingleValues,
+    limits: Vec<f32>,
+    x: Side,
+    targets: Vec<f64>,
+    v: Vec<f64>,
+    ground: &'a Ground,
+    dim: usize,
 }
 
 /// The largest violation of one block of sources, compiled for every instruction set.
 struct OfBlock<'a> {
-    x: &'a Side,
-    y: &'a Side,
-    boxes: &'a Boxes,
-    ground: &'a Ground,
-    dim: usize,
+    search: &'a AllPairs<'a>,
     block: usize,
-    known: f64,
-    margin: f64,
 }
 
 impl WithSimd for OfBlock<'_> {
     type Output = f64;
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> f64 {
-        let Self { x, boxes, dim, .. } = self;
-        let size = dim * LANES;
-        let framed = &x.framed[self.block * size..][..size];
-        let own: Vec<(f64, f64)> = framed.chunks_exact(LANES).map(ends).collect();
-        let own_largest = maximum(&x.framed_values[self.block * LANES..][..LANES]);
-        let floor = self.known - self.margin;
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { search, block } = self;
         let mut worst = [f64::NEG_INFINITY; LANES];
-        for (group, maxima) in boxes.largest.chunks_exact(LANES).enumerate() {
-            let mut least = [0.0; LANES];
-            for (axis, &(from, to)) in own.iter().enumerate() {
-                let low = &boxes.low[group * size + axis * LANES..][..LANES];
-                let high = &boxes.high[group * size + axis * LANES..][..LANES];
-                self.ground.add_squares(
-                    axis,
-                    &mut least,
-                    #[inline(always)]
-                    |k| (low[k] - to).max(from - high[k]).max(0.0),
-                    #[inline(always)]
-                    |k, period| (period - (high[k].max(to) - low[k].min(from))).max(0.0),
-                );
-            }
-            self.ground.finish(&mut least);
-            let open = mask(|k| own_largest + maxima[k] - least[k] > floor);
-            for lane in bits(open) {
-                self.against(group, lane, floor, &mut worst);
-            }
-        }
-        maximum(&worst)
+        search.single.sift(
+            simd,
+            block,
+            &search.values,
+            &search.limits[block * LANES..][..LANES],
+            #[inline(always)]
+            |source, group| search.against(source, group, &mut worst),
+        );
+        worst.into_iter().fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
-impl OfBlock<'_> {
-    /// Take in the pairs with the block in a lane of a group.
+impl AllPairs<'_> {
+    /// Take in the pairs of a source with a group of targets.
     #[inline(always)]
-    fn against(&self, group: usize, lane: usize, floor: f64, worst: &mut [f64; LANES]) {
-        let Self { x, y, boxes, .. } = self;
+    fn against(&self, source: usize, group: usize, worst: &mut [f64; LANES]) {
         let size = self.dim * LANES;
-        let framed = &x.framed[self.block * size..][..size];
-        let mut least = [0.0; LANES];
-        for (axis, points) in framed.chunks_exact(LANES).enumerate() {
-            let low = boxes.low[group * size + axis * LANES + lane];
-            let high = boxes.high[group * size + axis * LANES + lane];
+        let targets = &self.targets[group * size..][..size];
+        let (u, v) = (self.x.values[source], &self.v[group * LANES..][..LANES]);
+        let point = &self.x.points[source * self.dim..][..self.dim];
+        let mut cost = [0.0; LANES];
+        for (axis, (lane, &x)) in targets.chunks_exact(LANES).zip(point).enumerate() {
             self.ground.add_squares(
                 axis,
-                &mut least,
+                &mut cost,
                 #[inline(always)]
-                |k| (low - points[k]).max(points[k] - high).max(0.0),
+                |k| (x - lane[k]).abs(),
                 #[inline(always)]
-                |k, period| (period - (high.max(points[k]) - low.min(points[k]))).max(0.0),
+                |k, period| period - (x - lane[k]).abs(),
             );
         }
-        self.ground.finish(&mut least);
-        let other = group * LANES + lane;
-        let largest = boxes.largest[other];
-        let values = &x.framed_values[self.block * LANES..][..LANES];
-        let open = mask(|k| values[k] + largest - least[k] > floor);
-        let targets = &y.points[other * size..][..size];
-        let v = &y.values[other * LANES..][..LANES];
-        for source in bits(open) {
-            let u = x.values[self.block * LANES + source];
-            let mut cost = [0.0; LANES];
-            for (axis, lane) in targets.chunks_exact(LANES).enumerate() {
-                let x = x.points[self.block * size + axis * LANES + source];
-                self.ground.add_squares(
-                    axis,
-                    &mut cost,
-                    #[inline(always)]
-                    |k| (x - lane[k]).abs(),
-                    #[inline(always)]
-                    |k, period| period - (x - lane[k]).abs(),
-                );
-            }
-            self.ground.finish(&mut cost);
-            for k in 0..LANES {
-                let violation = u + v[k] - cost[k];
-                worst[k] = if violation > worst[k] {
-                    violation
-                } else {
-                    worst[k]
-                };
-            }
+        self.ground.finish(&mut cost);
+        for k in 0..LANES {
+            let violation = u + v[k] - cost[k];
+            worst[k] = if violation > worst[k] {
+                violation
+            } else {
+                worst[k]
+            };
         }
     }
 }

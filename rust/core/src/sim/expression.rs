@@ -329,8 +329,10 @@ impl Field {
                 Instruction::SinCos { input, output } => {
                     let (before, after) = registers.split_at_mut(output);
                     let (sine, after) = after.split_at_mut(1);
-                    let input = values(input, x, uniforms, before);
-                    sin_cos::<FMA>(input, &mut sine[0], &mut after[0]);
+                    // What is the same for all is no instruction.
+                    if let Values::Each(input) = values(input, x, uniforms, before) {
+                        sin_cos::<FMA>(input, &mut sine[0], &mut after[0]);
+                    }
                 }
                 Instruction::Unary(function, input, output) => {
                     let (before, after) = registers.split_at_mut(output);
@@ -391,12 +393,12 @@ fn values<'a, const D: usize>(
 }
 
 #[inline(always)]
-fn sin_cos<const FMA: bool>(input: Values<'_>, sine: &mut Array, cosine: &mut Array) {
-    // In eight parts, which stand side by side in registers.
-    let mut sizes = [0.0; 8];
-    for start in (0..TILE).step_by(8) {
-        for part in 0..8 {
-            let size = input.of(start + part).abs();
+fn sin_cos<const FMA: bool>(input: &Array, sine: &mut Array, cosine: &mut Array) {
+    // In parts, which stand side by side in registers.
+    let mut sizes = [0.0; 32];
+    for input in input.as_chunks::<32>().0 {
+        for part in 0..32 {
+            let size = input[part].abs();
             sizes[part] = if size > sizes[part] {
                 size
             } else {
@@ -404,14 +406,14 @@ fn sin_cos<const FMA: bool>(input: Values<'_>, sine: &mut Array, cosine: &mut Ar
             };
         }
     }
-    let largest = sizes.into_iter().fold(0.0, f64::max);
-    if largest <= math::LARGEST_ANGLE {
+    let far = |size: &f64| u32::from(*size > math::LARGEST_ANGLE);
+    if sizes.iter().map(far).sum::<u32>() == 0 {
         for lane in 0..TILE {
-            [sine[lane], cosine[lane]] = math::sin_cos::<FMA>(input.of(lane));
+            [sine[lane], cosine[lane]] = math::sin_cos::<FMA>(input[lane]);
         }
     } else {
         for lane in 0..TILE {
-            (sine[lane], cosine[lane]) = input.of(lane).sin_cos();
+            (sine[lane], cosine[lane]) = input[lane].sin_cos();
         }
     }
 }

@@ -22,7 +22,7 @@ use super::resample::{Births, Counts, Draw, Scheme, TileSum, total};
 use crate::domain::wrap;
 use crate::rng::{Purpose, Stream};
 use crate::simd::{Vectorised, vectorise};
-use crate::{Control, Error, Result};
+use crate::{Control, Error, Result, math};
 
 /// When particles are resampled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -295,8 +295,8 @@ impl<'a, const D: usize> Run<'a, D> {
         try_for_each_tile(
             &mut self.tiles,
             &mut self.sums,
-            || vec![[0.0; TILE]; field.registers()],
-            |index, tile, sum, registers| {
+            || vec![[0.0; TILE]; field.registers() + D.next_multiple_of(2)],
+            |index, tile, sum, scratch| {
                 control.check()?;
                 let live = TILE.min(particles - index * TILE);
                 vectorise(Advance {
@@ -305,7 +305,7 @@ impl<'a, const D: usize> Run<'a, D> {
                     live,
                     tile,
                     sum,
-                    registers,
+                    scratch,
                 })
                 .map_or(Ok(()), |lost| Err(lost.error(time)))
             },
@@ -332,7 +332,7 @@ impl<'a, const D: usize> Run<'a, D> {
             self.fresh = true;
             let tiles = &self.tiles;
             let draw = Draw {
-                source: &|index, weights| *weights = tiles[index].weights,
+                source: &|index, _| Some(&tiles[index].weights),
                 total,
                 largest: 1.0,
                 particles: self.particles,
@@ -458,7 +458,8 @@ struct Advance<'a, const D: usize> {
     live: usize,
     tile: &'a mut ParticleTile<D>,
     sum: &'a mut TileSum,
-    registers: &'a mut Vec<[f64; TILE]>,
+    /// The registers of the field, and the next places.
+    scratch: &'a mut [[f64; TILE]],
 }
 
 /// A particle that has no next place.
@@ -491,7 +492,7 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             live,
             tile,
             sum,
-            registers,
+            scratch,
         } = self;
         let Step {
             field,
@@ -499,6 +500,7 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             dt,
             ..
         } = *step;
+        let (registers, next) = scratch.split_at_mut(field.registers());
         field.evaluate::<FMA, D>(&tile.x, uniforms, registers);
 
         let along = field.component(0, &tile.x, uniforms, registers);
@@ -512,13 +514,11 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
         }
 
         // Normal numbers first, then the next places; a tile is two halves.
-        let mut next = [[0.0; TILE]; D];
-        let mut spare = [0.0; TILE];
-        for (block, pair) in next.chunks_mut(2).enumerate() {
+        for (block, pair) in next.as_chunks_mut::<2>().0.iter_mut().enumerate() {
             let first = (index * TILE / 2) as u32;
-            let (a, b) = pair.split_at_mut(1);
-            let pair = [&mut a[0], b.first_mut().unwrap_or(&mut spare)];
-            let halves = pair.map(bytemuck::cast_mut::<_, [[f64; TILE / 2]; 2]>);
+            let halves = pair
+                .each_mut()
+                .map(bytemuck::cast_mut::<_, [[f64; TILE / 2]; 2]>);
             step.noise
                 .fill_normals::<FMA, { TILE / 2 }>(first, step.number, block as u32, halves);
         }
@@ -526,17 +526,20 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
         for axis in 0..D {
             let velocity = field.component(axis, &tile.x, uniforms, registers);
             let twist = if axis == 0 { step.twist } else { 0.0 };
+            let (x, next) = (&tile.x[axis], &mut next[axis]);
             for lane in 0..TILE {
                 let drift = dt * (velocity.of(lane) + twist);
-                let place = tile.x[axis][lane] + drift + step.noise_scale * next[axis][lane];
-                next[axis][lane] = place - TAU * (place * (1.0 / TAU)).floor();
+                let place = math::mul_add::<FMA, _>(step.noise_scale, next[lane], x[lane] + drift);
+                let turns = (place * (1.0 / TAU)).floor();
+                next[lane] = math::mul_add::<FMA, _>(-TAU, turns, place);
             }
-            add_zeros(&next[axis], &mut finite);
+            add_zeros(next, &mut finite);
         }
         add_zeros(&tile.log_weights, &mut finite);
         if finite.iter().any(|zero| zero.is_nan()) {
             let lost = (0..live).find(|&lane| {
-                !tile.log_weights[lane].is_finite() || next.iter().any(|x| !x[lane].is_finite())
+                !tile.log_weights[lane].is_finite()
+                    || next[..D].iter().any(|x| !x[lane].is_finite())
             });
             if let Some(lane) = lost {
                 let velocity = |axis| field.component(axis, &tile.x, uniforms, registers).of(lane);
@@ -549,7 +552,7 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
                 });
             }
         }
-        tile.x = next;
+        tile.x.copy_from_slice(&next[..D]);
         if step.sums {
             *sum = TileSum::of_exponentials::<FMA>(&tile.log_weights[..live], &mut tile.weights);
         }
@@ -608,6 +611,7 @@ fn on_torus<const D: usize>(
 mod tests {
     use super::*;
     use crate::pool;
+    use crate::rng::LANES;
 
     fn system(flow: [&str; 2], trigger: Trigger, scheme: Scheme) -> FeynmanKac<2> {
         FeynmanKac::new(FeynmanKacSettings {
@@ -694,6 +698,24 @@ mod tests {
         }
     }
 
+    /// Normal numbers as this processor makes them: in single precision, fused or not.
+    struct Noise<'a> {
+        stream: Stream,
+        block: u32,
+        step: u32,
+        normals: [&'a mut [[f64; LANES]; 2]; 2],
+    }
+
+    impl Vectorised for Noise<'_> {
+        type Output = ();
+
+        #[inline(always)]
+        fn run<const FMA: bool>(self) {
+            self.stream
+                .fill_normals::<FMA, LANES>(self.block, self.step, 0, self.normals);
+        }
+    }
+
     /// All steps written out, particle by particle, with the standard library's functions.
     #[test]
     fn a_period_without_resampling_is_the_written_one() {
@@ -708,10 +730,15 @@ mod tests {
             .fold(steps);
         // Two places of a tile share a block of random bits.
         let noise_of = |place: usize, step: u64| {
-            let [mut a, mut b] = [[[0.0]; 2]; 2];
+            let [mut a, mut b] = [[[0.0; LANES]; 2]; 2];
             let (tile, lane) = (place / TILE, place % TILE);
             let (half, block) = (lane / (TILE / 2), tile * TILE / 2 + lane % (TILE / 2));
-            noise.fill_normals::<false, 1>(block as u32, step as u32, 0, [&mut a, &mut b]);
+            vectorise(Noise {
+                stream: noise,
+                block: block as u32,
+                step: step as u32,
+                normals: [&mut a, &mut b],
+            });
             [a[half][0], b[half][0]]
         };
         let dt = 1.0 / steps as f64;

@@ -19,6 +19,16 @@ pub(crate) struct Claim<'a> {
 }
 
 impl Claim<'_> {
+    /// What violations and gaps may reach.
+    pub(crate) fn allowed(&self) -> f64 {
+        CERTIFIED * self.scale + self.rounding
+    }
+
+    /// What a sum over all entries may be off by, of total mass one.
+    fn summing(&self) -> f64 {
+        f64::EPSILON * (10 + self.mass.len()) as f64
+    }
+
     /// Check marginals, feasible duals, and equal values of both sides. Returns the cost.
     pub(crate) fn prove(&self, cost: impl Fn(usize, usize) -> f64) -> f64 {
         let total: f64 = self.a.iter().sum();
@@ -31,11 +41,11 @@ impl Claim<'_> {
             primal += mass * cost(i as usize, j as usize);
         }
         // The masses of the plan are exact multiples of a unit; their sum here is not.
-        let summing = f64::EPSILON * total * (10 + self.mass.len()) as f64;
+        let summing = self.summing() * total;
         for left in left_a.iter().chain(&left_b) {
             assert!(left.abs() <= summing, "marginal off by {left}");
         }
-        let allowed = CERTIFIED * self.scale + self.rounding;
+        let allowed = self.allowed();
         for (i, u) in self.u.iter().enumerate() {
             for (j, v) in self.v.iter().enumerate() {
                 let violation = u + v - cost(i, j);

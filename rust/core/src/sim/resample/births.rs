@@ -2,6 +2,7 @@
 
 use super::counts::Counts;
 use crate::sim::particles::TILE;
+use crate::simd::{Vectorised, vectorise};
 
 /// Places that are compared at once.
 const BLOCK: usize = 16;
@@ -23,21 +24,12 @@ impl Births {
     pub(crate) fn find(&mut self, counts: &Counts, index: usize, particles: usize) {
         self.free.clear();
         self.parents.clear();
-        let blocks = counts.as_chunks::<BLOCK>().0;
-        for (block, counts) in blocks.iter().enumerate() {
-            if counts.iter().fold(0, |other, count| other | (count ^ 1)) == 0 {
-                continue;
-            }
-            for (lane, &count) in counts.iter().enumerate() {
-                let particle = index * TILE + block * BLOCK + lane;
-                if count == 0 && particle < particles {
-                    self.free.push(particle as u32);
-                }
-                for _ in 1..count {
-                    self.parents.push(particle as u32);
-                }
-            }
-        }
+        vectorise(Find {
+            births: self,
+            counts,
+            index,
+            particles,
+        });
     }
 
     /// Every free place with the parent of who will be there.
@@ -45,5 +37,34 @@ impl Births {
         let free = births.iter().flat_map(|tile| &tile.free);
         let parents = births.iter().flat_map(|tile| &tile.parents);
         free.copied().zip(parents.copied())
+    }
+}
+
+struct Find<'a> {
+    births: &'a mut Births,
+    counts: &'a Counts,
+    index: usize,
+    particles: usize,
+}
+
+impl Vectorised for Find<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (block, counts) in self.counts.as_chunks::<BLOCK>().0.iter().enumerate() {
+            if counts.iter().fold(0, |other, count| other | (count ^ 1)) == 0 {
+                continue;
+            }
+            for (lane, &count) in counts.iter().enumerate() {
+                let particle = self.index * TILE + block * BLOCK + lane;
+                if count == 0 && particle < self.particles {
+                    self.births.free.push(particle as u32);
+                }
+                for _ in 1..count {
+                    self.births.parents.push(particle as u32);
+                }
+            }
+        }
     }
 }

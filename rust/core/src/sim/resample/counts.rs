@@ -6,7 +6,7 @@
 )]
 
 use super::Scheme;
-use super::multinomial::multinomial;
+use super::multinomial::{add_multinomial, multinomial};
 use super::ssp::ssp;
 use super::strata::strata;
 use super::weights::{Row, Source, TileSum, Total, total};
@@ -36,15 +36,30 @@ pub(crate) struct Draw<'a> {
     pub(crate) step: u32,
 }
 
-impl Draw<'_> {
+impl<'a> Draw<'a> {
+    /// The weights of tile `index`; `scratch` is a place for them.
+    pub(super) fn weights<'b>(self, index: usize, scratch: &'b mut Row) -> &'b Row
+    where
+        'a: 'b,
+    {
+        match (self.source)(index, scratch) {
+            Some(weights) => weights,
+            None => scratch,
+        }
+    }
+
+    /// The same, written to `weights`.
+    pub(super) fn copy_weights(self, index: usize, weights: &mut Row) {
+        if let Some(source) = (self.source)(index, weights) {
+            *weights = *source;
+        }
+    }
+
     /// Write the numbers of offspring.
     pub(crate) fn counts(self, scheme: Scheme, sums: &mut [TileSum], counts: &mut [Counts]) {
         match scheme {
             Scheme::Systematic | Scheme::Stratified => strata(self, scheme, sums, counts),
-            Scheme::Multinomial => {
-                counts.fill([0; TILE]);
-                multinomial(self, sums, counts);
-            }
+            Scheme::Multinomial => multinomial(self, sums, counts),
             Scheme::Residual => self.residual(sums, counts),
             Scheme::Ssp => ssp(self, sums, counts),
             Scheme::Killing => self.killing(sums, counts),
@@ -58,40 +73,35 @@ impl Draw<'_> {
 
     fn residual(self, sums: &[TileSum], counts: &mut [Counts]) {
         let rates: Vec<f64> = sums.iter().map(|sum| sum.scale * self.rate()).collect();
-        let fractions = |index: usize, weights: &mut Row| {
-            (self.source)(index, weights);
+        let split = |index: usize, weights: &mut Row, floors: Option<&mut Counts>| {
+            self.copy_weights(index, weights);
             vectorise(Split {
                 weights,
                 rate: rates[index],
-                floors: None,
-            });
+                floors,
+            })
         };
         let mut remaining = vec![TileSum::ZERO; sums.len()];
         for_each_tile(
             counts,
             &mut remaining,
             || [0.0; TILE],
-            |index, counts, sum, weights| {
-                (self.source)(index, weights);
-                *sum = vectorise(Split {
-                    weights,
-                    rate: rates[index],
-                    floors: Some(counts),
-                });
-            },
+            |index, counts, sum, weights| *sum = split(index, weights, Some(counts)),
         );
         // The floors add up to at most m, since they are whole numbers and their arguments add up
         // to m but for rounding.
         let rest = self.offspring - offspring(counts);
-        if rest > 0 {
-            let draw = Draw {
-                source: &fractions,
-                total: total(&mut remaining),
-                offspring: rest,
-                ..self
-            };
-            multinomial(draw, &mut remaining, counts);
-        }
+        let fractions = |index: usize, weights: &mut Row| {
+            split(index, weights, None);
+            None
+        };
+        let draw = Draw {
+            source: &fractions,
+            total: total(&mut remaining),
+            offspring: rest,
+            ..self
+        };
+        add_multinomial(draw, &mut remaining, counts);
     }
 
     fn killing(self, sums: &mut [TileSum], counts: &mut [Counts]) {
@@ -100,10 +110,9 @@ impl Draw<'_> {
             counts,
             || [0.0; TILE],
             |index, sum, counts, weights| {
-                (self.source)(index, weights);
                 vectorise(Survivors {
                     index,
-                    weights,
+                    weights: self.weights(index, weights),
                     scale: sum.scale / self.largest,
                     counts,
                     draw: self,
@@ -115,22 +124,16 @@ impl Draw<'_> {
             stream: self.stream.fold(1),
             ..self
         };
-        if draw.offspring > 0 {
-            multinomial(draw, sums, counts);
-        }
+        add_multinomial(draw, sums, counts);
     }
 
     /// One uniform number for every place of tile `index`.
     #[inline(always)]
     pub(super) fn uniforms(self, index: usize) -> Row {
-        const HALF: usize = TILE / 2;
-        let [mut u, mut v] = [[0.0; HALF]; 2];
-        let first = (index * HALF) as u32;
-        self.stream
-            .fill_uniforms(first, self.step, 0, [&mut u, &mut v]);
         let mut uniforms = [0.0; TILE];
-        uniforms[..HALF].copy_from_slice(&u);
-        uniforms[HALF..].copy_from_slice(&v);
+        let (u, v) = uniforms.split_at_mut(TILE / 2);
+        let first = (index * TILE / 2) as u32;
+        self.stream.fill_uniforms(first, self.step, 0, [u, v]);
         uniforms
     }
 }
@@ -177,15 +180,15 @@ impl Vectorised for Split<'_> {
 }
 
 /// Every particle of a tile survives with probability weight over largest weight.
-struct Survivors<'a> {
+struct Survivors<'a, 'b> {
     index: usize,
     weights: &'a Row,
     scale: f64,
     counts: &'a mut Counts,
-    draw: Draw<'a>,
+    draw: Draw<'b>,
 }
 
-impl Vectorised for Survivors<'_> {
+impl Vectorised for Survivors<'_, '_> {
     type Output = ();
 
     #[inline(always)]

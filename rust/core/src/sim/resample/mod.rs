@@ -14,7 +14,7 @@ mod weights;
 
 pub(super) use self::births::Births;
 pub(super) use self::counts::{Counts, Draw};
-use self::strata::Points;
+use self::strata::{Points, Scratch};
 use self::weights::Row;
 pub(super) use self::weights::{TileSum, total};
 use super::particles::{TILE, for_each_tile, particle_count, tiles};
@@ -120,12 +120,17 @@ pub fn resample(
         Weights::Logarithmic(values) => (largest_log_weight(values)?, 1.0),
     };
     let load = |index: usize, row: &mut Row| {
+        let whole = values[index * TILE..].first_chunk();
+        if let (Weights::Plain(_), 1.0, Some(_)) = (weights, scale, whole) {
+            return whole;
+        }
         vectorise(Load {
             weights,
             scale,
             index,
             row,
         });
+        None
     };
     let mut sums = vec![TileSum::ZERO; tiles(values.len())];
     let mut nothing = vec![(); sums.len()];
@@ -134,8 +139,8 @@ pub fn resample(
         &mut nothing,
         || [0.0; TILE],
         |index, sum, (), row| {
-            load(index, row);
-            *sum = vectorise(Sum(row));
+            let stand = load(index, row);
+            *sum = vectorise(Sum(stand.unwrap_or(row)));
         },
     );
     let draw = Draw {
@@ -158,10 +163,13 @@ pub fn resample(
     })
 }
 
-/// A power of two that brings `x` near 1: products with it are exact, unless they are tiny beside
-/// `x`.
+/// 1 where sums of numbers up to `x` are far from the ends of the range, else a power of two that
+/// brings `x` near 1: products with it are exact, unless they are tiny beside `x`.
 fn inverse_power_of_two(x: f64) -> f64 {
     let exponent = (x.to_bits() >> 52).clamp(1, 2045);
+    if (523..1523).contains(&exponent) {
+        return 1.0;
+    }
     f64::from_bits((2046 - exponent) << 52)
 }
 
@@ -322,14 +330,12 @@ fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum]) -> Vec
     let mut ancestors = vec![0; draw.offspring];
     let ends = sums.iter().map(|sum| points.below(sum.through));
     let mut parts = cut(&mut ancestors, ends.collect::<Vec<_>>());
-    let scratch = || ([0.0; TILE], [0; TILE]);
     for_each_tile(
         sums,
         &mut parts,
-        scratch,
-        |index, sum, part, (weights, counts)| {
-            (draw.source)(index, weights);
-            points.count(sum, weights, counts);
+        || (Scratch::default(), [0; TILE]),
+        |index, sum, part, (scratch, counts)| {
+            points.count(index, sum, scratch, counts);
             vectorise(Expand(counts, index, part));
         },
     );
@@ -474,6 +480,19 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn particles_without_weight_have_no_offspring_at_the_end_of_a_tile() {
+        let weights: Vec<f64> = (0..TILE).map(|i| f64::from(i < TILE / 2)).collect();
+        for m in [2 * TILE - 1, 2 * TILE, 2 * TILE + 1] {
+            let got = draw(&weights, m, "systematic", Order::Sorted, 1);
+            for ancestor in 0..TILE as i64 / 2 {
+                let offspring = got.iter().filter(|&&other| other == ancestor).count();
+                assert!((3..=5).contains(&offspring), "{m}, {ancestor}: {offspring}");
+            }
+            assert!(got.is_sorted(), "{m}");
         }
     }
 

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::counts::{Counts, Draw, of_tile, whole};
+use super::counts::{Counts, Draw, of_tile, offspring, whole};
 use super::weights::{Row, TileSum, prefix_sums};
 use crate::math;
 use crate::rng::Stream;
@@ -20,7 +20,7 @@ use crate::sim::particles::{TILE, for_each_tile};
 use crate::simd::{Vectorised, vectorise};
 
 /// With fewer draws than this many per particle each is searched for.
-const FEW: f64 = 0.01;
+const FEW: f64 = 0.05;
 
 /// `1 / k` for the terms of the Poisson law that all particles look at; few have more offspring.
 const INVERSES: [f64; 6] = [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0, 1.0 / 5.0, 1.0 / 6.0];
@@ -28,90 +28,136 @@ const INVERSES: [f64; 6] = [1.0, 1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0, 1.0 / 5.0, 1.0
 /// The largest mean that is drawn at once.
 const LARGEST_MEAN: f64 = 8.0;
 
-/// Add the numbers of offspring of `draw.offspring` independent draws to `counts`.
+/// Write the numbers of offspring of `draw.offspring` independent draws.
 pub(super) fn multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
-    let missing = if (draw.offspring as f64) < FEW * draw.particles as f64 {
-        draw.offspring
+    let all = poisson_numbers(draw, sums, counts);
+    if all > draw.offspring {
+        remove(draw, counts, all - draw.offspring);
     } else {
-        poissonise(draw, sums, counts)
-    };
-    add_draws(draw, sums, counts, missing);
+        add_draws(draw, sums, counts, draw.offspring - all);
+    }
+}
+
+/// Add them to `counts`.
+pub(super) fn add_multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
+    if (draw.offspring as f64) < FEW * draw.particles as f64 {
+        add_draws(draw, sums, counts, draw.offspring);
+        return;
+    }
+    let mut more = vec![[0; TILE]; counts.len()];
+    multinomial(draw, sums, &mut more);
+    for (count, more) in counts
+        .as_flattened_mut()
+        .iter_mut()
+        .zip(more.as_flattened())
+    {
+        *count += more;
+    }
 }
 
 /// Add so many independent draws, one by one.
 fn add_draws(draw: Draw<'_>, sums: &[TileSum], counts: &mut [Counts], missing: usize) {
-    let stream = draw.stream.fold(2);
-    for number in 0..missing {
-        let [u, _] = stream.uniforms(number as u32, draw.step, 0);
-        let (tile, lane) = find(draw, sums, u * draw.total.sum);
-        counts[tile][lane] += 1;
+    let [mut targets, mut second] = [const { Vec::new() }; 2];
+    for values in [&mut targets, &mut second] {
+        values.resize(missing.div_ceil(2), 0.0);
+    }
+    vectorise(Uniforms {
+        stream: draw.stream.fold(2),
+        step: draw.step,
+        values: [&mut targets, &mut second],
+    });
+    targets.extend(second);
+    targets.truncate(missing);
+    // Below the sum of all, which the product with a number below 1 may have been rounded to.
+    let last = draw.total.sum.next_down();
+    for target in &mut targets {
+        *target = (*target * draw.total.sum).min(last);
+    }
+    // In ascending order each tile is visited once.
+    targets.sort_unstable_by(f64::total_cmp);
+    let (mut scratch, mut prefix) = ([0.0; TILE], [0.0; TILE]);
+    let mut rest = &targets[..];
+    while let Some(&target) = rest.first() {
+        let tile = sums.partition_point(|sum| sum.through <= target);
+        let sum = &sums[tile];
+        let weights = draw.weights(tile, &mut scratch);
+        vectorise(Through {
+            sum,
+            weights,
+            prefix: &mut prefix,
+        });
+        let (within, after) = rest.split_at(rest.partition_point(|&target| target < sum.through));
+        for target in within {
+            counts[tile][prefix.partition_point(|through| through <= target)] += 1;
+        }
+        rest = after;
     }
 }
 
-/// Tile and place of the particle in whose part of the sum of weights `target` lies.
-fn find(draw: Draw<'_>, sums: &[TileSum], target: f64) -> (usize, usize) {
-    // Below the sum of all, which the product with a number below 1 may have been rounded to.
-    let target = target.min(draw.total.sum.next_down());
-    let tile = sums.partition_point(|sum| sum.through <= target);
-    let mut weights = [0.0; TILE];
-    (draw.source)(tile, &mut weights);
-    let TileSum { before, scale, .. } = sums[tile];
-    let prefix = prefix_sums(&weights);
-    (
-        tile,
-        prefix.partition_point(|sum| before + sum * scale <= target),
-    )
+/// Fills both of `values` with uniform numbers.
+struct Uniforms<'a> {
+    stream: Stream,
+    step: u32,
+    values: [&'a mut [f64]; 2],
 }
 
-/// Add the multinomial numbers of all draws but some; returns how many are missing.
-fn poissonise(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) -> usize {
-    let mut tiles: Vec<_> = counts.iter_mut().map(|counts| (counts, 0)).collect();
+impl Vectorised for Uniforms<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        self.stream.fill_uniforms(0, self.step, 0, self.values);
+    }
+}
+
+/// Writes the scaled sum of all weights up to each of a tile.
+struct Through<'a> {
+    sum: &'a TileSum,
+    weights: &'a Row,
+    prefix: &'a mut Row,
+}
+
+impl Vectorised for Through<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let TileSum { before, scale, .. } = *self.sum;
+        prefix_sums(self.weights, self.prefix);
+        for sum in self.prefix {
+            *sum = before + *sum * scale;
+        }
+    }
+}
+
+/// Write Poisson numbers; returns their sum.
+fn poisson_numbers(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) -> usize {
     for_each_tile(
         sums,
-        &mut tiles,
-        || ([0.0; TILE], [0; TILE]),
-        |index, sum, (counts, offspring), (weights, numbers)| {
-            poisson_of_tile(draw, index, sum, weights, numbers);
-            for (count, number) in counts.iter_mut().zip(&*numbers) {
-                *count += number;
-            }
-            *offspring = of_tile(numbers);
+        counts,
+        || [0.0; TILE],
+        |index, sum, counts, scratch| {
+            vectorise(Poisson {
+                index,
+                weights: draw.weights(index, scratch),
+                rate: sum.scale * draw.rate(),
+                counts,
+                draw,
+            });
         },
     );
-    let sum: usize = tiles.iter().map(|(_, offspring)| offspring).sum();
-    if sum > draw.offspring {
-        remove(draw, sums, &mut tiles, sum - draw.offspring);
-    }
-    draw.offspring.saturating_sub(sum)
+    offspring(counts)
 }
 
-/// The Poisson numbers of tile `index`; `weights` is scratch.
-fn poisson_of_tile(
-    draw: Draw<'_>,
-    index: usize,
-    sum: &TileSum,
-    weights: &mut Row,
-    numbers: &mut Counts,
-) {
-    (draw.source)(index, weights);
-    vectorise(Poisson {
-        index,
-        weights,
-        rate: sum.scale * draw.rate(),
-        counts: numbers,
-        draw,
-    });
-}
-
-struct Poisson<'a> {
+struct Poisson<'a, 'b> {
     index: usize,
     weights: &'a Row,
     rate: f64,
     counts: &'a mut Counts,
-    draw: Draw<'a>,
+    draw: Draw<'b>,
 }
 
-impl Vectorised for Poisson<'_> {
+impl Vectorised for Poisson<'_, '_> {
     type Output = ();
 
     #[inline(always)]
@@ -184,10 +230,8 @@ fn inverse(mean: f64, u: f64) -> u32 {
 }
 
 /// Take `surplus` of all Poisson numbers away, uniformly and without replacement.
-///
-/// Those of the tiles that are hit are drawn again, which gives the same.
-fn remove(draw: Draw<'_>, sums: &[TileSum], tiles: &mut [(&mut Counts, usize)], surplus: usize) {
-    let all: usize = tiles.iter().map(|(_, offspring)| offspring).sum();
+fn remove(draw: Draw<'_>, counts: &mut [Counts], surplus: usize) {
+    let all = draw.offspring + surplus;
     let stream = draw.stream.fold(4);
     let mut chosen = BTreeSet::new();
     let mut number = 0;
@@ -197,20 +241,18 @@ fn remove(draw: Draw<'_>, sums: &[TileSum], tiles: &mut [(&mut Counts, usize)], 
         number += 1;
     }
     let mut chosen = chosen.into_iter().peekable();
-    let (mut weights, mut numbers) = ([0.0; TILE], [0; TILE]);
-    let mut before = 0;
-    for (index, (counts, offspring)) in tiles.iter_mut().enumerate() {
-        let through = before + *offspring;
-        if chosen.peek().is_some_and(|&next| next < through) {
-            poisson_of_tile(draw, index, &sums[index], &mut weights, &mut numbers);
-            let mut end = before;
-            for (count, number) in counts.iter_mut().zip(&numbers) {
-                end += *number as usize;
-                while chosen.next_if(|&next| next < end).is_some() {
-                    *count -= 1;
-                }
+    let mut end = 0;
+    for counts in counts {
+        let through = end + of_tile(counts);
+        if chosen.peek().is_none_or(|&next| next >= through) {
+            end = through;
+            continue;
+        }
+        for count in counts {
+            end += *count as usize;
+            while chosen.next_if(|&next| next < end).is_some() {
+                *count -= 1;
             }
         }
-        before = through;
     }
 }

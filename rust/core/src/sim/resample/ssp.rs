@@ -30,7 +30,7 @@ pub(super) fn ssp(draw: Draw<'_>, sums: &[TileSum], counts: &mut [Counts]) {
         counts,
         || [0.0; TILE],
         |index, left, counts, weights| {
-            (draw.source)(index, weights);
+            draw.copy_weights(index, weights);
             let rate = sums[index].scale * draw.rate();
             *left = vectorise(WithinTile {
                 index,
@@ -56,15 +56,15 @@ pub(super) fn ssp(draw: Draw<'_>, sums: &[TileSum], counts: &mut [Counts]) {
     }
 }
 
-struct WithinTile<'a> {
+struct WithinTile<'a, 'b> {
     index: usize,
     weights: &'a mut Row,
     rate: f64,
     counts: &'a mut Counts,
-    draw: Draw<'a>,
+    draw: Draw<'b>,
 }
 
-impl Vectorised for WithinTile<'_> {
+impl Vectorised for WithinTile<'_, '_> {
     type Output = Fraction;
 
     #[inline(always)]

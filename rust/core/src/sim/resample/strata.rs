@@ -1,11 +1,19 @@
 //! Systematic and stratified resampling: a point in each of `m` equal strata of the cumulative
 //! weights.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are not compiled for the instruction set"
+)]
+
 use super::Scheme;
 use super::counts::{Counts, Draw, whole};
 use super::weights::{Row, TileSum, prefix_sums};
 use crate::sim::particles::{TILE, for_each_tile};
 use crate::simd::{Vectorised, vectorise};
+
+/// Strata whose places are looked up: those of a tile, unless its weights are far above the mean.
+const TABLE: usize = 2 * TILE;
 
 /// Count the points in the part of every particle.
 pub(super) fn strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum], counts: &mut [Counts]) {
@@ -13,12 +21,28 @@ pub(super) fn strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum], count
     for_each_tile(
         sums,
         counts,
-        || [0.0; TILE],
-        |index, sum, counts, weights| {
-            (draw.source)(index, weights);
-            points.count(sum, weights, counts);
+        Scratch::default,
+        |index, sum, counts, scratch| {
+            points.count(index, sum, scratch, counts);
         },
     );
+}
+
+/// What is needed to count the points of a tile.
+pub(super) struct Scratch {
+    weights: Row,
+    sums: Row,
+    places: [f64; TABLE],
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            weights: [0.0; TILE],
+            sums: [0.0; TILE],
+            places: [0.0; TABLE],
+        }
+    }
 }
 
 /// The points of a drawing.
@@ -42,78 +66,134 @@ impl<'a> Points<'a> {
     /// How many lie below the scaled sum `sum` of weights.
     pub(super) fn below(self, sum: f64) -> usize {
         let points = match self {
-            Self::Systematic(draw, place) => below::<false>(draw, place, sum),
-            Self::Stratified(draw) => below::<true>(draw, 0.0, sum),
+            Self::Systematic(draw, place) => below_systematic(draw, place, sum),
+            Self::Stratified(draw) => {
+                let position = sum * draw.rate();
+                let place = draw
+                    .stream
+                    .uniform_in_lanes(whole(position.floor()), draw.step);
+                below_stratified(draw, place, sum)
+            }
         };
         points as usize
     }
 
-    /// How many lie in the part of every particle of a tile.
-    pub(super) fn count(self, sum: &TileSum, weights: &Row, counts: &mut Counts) {
+    /// How many lie in the part of every particle of tile `index`.
+    pub(super) fn count(
+        self,
+        index: usize,
+        sum: &TileSum,
+        scratch: &mut Scratch,
+        counts: &mut Counts,
+    ) {
+        let (Self::Systematic(draw, _) | Self::Stratified(draw)) = self;
+        let Scratch {
+            weights,
+            sums,
+            places,
+        } = scratch;
         vectorise(OfTile {
             points: self,
+            before: self.below(sum.before) as u32,
             sum,
-            weights,
+            weights: draw.weights(index, weights),
+            sums,
+            places,
             counts,
         });
     }
 }
 
-/// Points below the scaled sum `sum` of weights, at `place` in all strata or, `OWN`, not.
+/// Points below the scaled sum `sum` of weights, at `place` in all strata.
 #[inline(always)]
-fn below<const OWN: bool>(draw: Draw<'_>, place: f64, sum: f64) -> f64 {
+fn below_systematic(draw: Draw<'_>, place: f64, sum: f64) -> f64 {
+    all_or(draw, sum, (sum * draw.rate() - place).ceil())
+}
+
+/// The same with `place` in the stratum where `sum` ends.
+#[inline(always)]
+fn below_stratified(draw: Draw<'_>, place: f64, sum: f64) -> f64 {
     let position = sum * draw.rate();
     let stratum = position.floor();
-    let place = if OWN {
-        draw.stream.uniform_in_lanes(stratum, draw.step)
-    } else {
-        place
-    };
-    let points = if position - stratum > place {
-        stratum + 1.0
-    } else {
-        stratum
-    };
-    // Rounding must not lose the last one.
-    if sum >= draw.total.sum {
-        draw.offspring as f64
+    let one = if position - stratum > place { 1.0 } else { 0.0 };
+    all_or(draw, sum, stratum + one)
+}
+
+/// Rounding must not lose the last point, nor find one more.
+#[inline(always)]
+fn all_or(draw: Draw<'_>, sum: f64, points: f64) -> f64 {
+    let all = draw.offspring as f64;
+    if sum >= draw.total.sum || points > all {
+        all
     } else {
         points
     }
 }
 
-struct OfTile<'a> {
-    points: Points<'a>,
+struct OfTile<'a, 'b> {
+    points: Points<'b>,
+    /// Points below the tile's first particle.
+    before: u32,
     sum: &'a TileSum,
     weights: &'a Row,
+    sums: &'a mut Row,
+    places: &'a mut [f64; TABLE],
     counts: &'a mut Counts,
 }
 
-impl Vectorised for OfTile<'_> {
+impl Vectorised for OfTile<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let TileSum { before, scale, .. } = *self.sum;
-        let sums = prefix_sums(self.weights);
-        // The first place holds what lies before the tile.
-        let mut points = [0.0; TILE + 1];
+        let Self { sums, counts, .. } = self;
+        let TileSum {
+            before,
+            scale,
+            through,
+            ..
+        } = *self.sum;
+        prefix_sums(self.weights, sums);
+        for sum in &mut *sums {
+            *sum = before + *sum * scale;
+        }
+        // First the points below the end of every particle.
         match self.points {
             Points::Systematic(draw, place) => {
-                points[0] = below::<false>(draw, place, before);
                 for lane in 0..TILE {
-                    points[lane + 1] = below::<false>(draw, place, before + sums[lane] * scale);
+                    counts[lane] = whole(below_systematic(draw, place, sums[lane]));
                 }
             }
             Points::Stratified(draw) => {
-                points[0] = below::<true>(draw, 0.0, before);
+                let stratum = |sum: f64| whole((sum * draw.rate()).floor());
+                let first = stratum(before) / 2;
+                let blocks = (stratum(through) / 2 - first) as usize + 1;
                 for lane in 0..TILE {
-                    points[lane + 1] = below::<true>(draw, 0.0, before + sums[lane] * scale);
+                    counts[lane] = stratum(sums[lane]);
+                }
+                let mut own = [0.0; TILE];
+                if blocks <= TABLE / 2 {
+                    let (even, odd) = self.places.split_at_mut(TABLE / 2);
+                    let places = [&mut even[..blocks], &mut odd[..blocks]];
+                    draw.stream.fill_uniforms(first, draw.step, 0, places);
+                    for lane in 0..TILE {
+                        let stratum = counts[lane];
+                        let place = stratum % 2 * (TABLE / 2) as u32 + (stratum / 2 - first);
+                        own[lane] = self.places[place as usize % TABLE];
+                    }
+                } else {
+                    for lane in 0..TILE {
+                        own[lane] = draw.stream.uniform_in_lanes(counts[lane], draw.step);
+                    }
+                }
+                for lane in 0..TILE {
+                    counts[lane] = whole(below_stratified(draw, own[lane], sums[lane]));
                 }
             }
         }
-        for lane in 0..TILE {
-            self.counts[lane] = whole(points[lane + 1] - points[lane]);
+        for lane in (1..TILE).rev() {
+            counts[lane] -= counts[lane - 1];
         }
+        counts[0] -= self.before;
     }
 }

@@ -11,9 +11,9 @@ const PART: usize = TILE / PARTS;
 /// A number for each particle of a tile.
 pub(crate) type Row = [f64; TILE];
 
-/// Where the weights of tile number `.0` are written, in the unit of its [`TileSum`]; places
-/// without a particle have none.
-pub(crate) type Source<'a> = &'a (dyn Fn(usize, &mut Row) + Sync);
+/// The weights of tile number `.0` in the unit of its [`TileSum`]: where they stand, or written to
+/// `.1`; places without a particle have none.
+pub(crate) type Source<'a> = &'a (dyn Fn(usize, &mut Row) -> Option<&'a Row> + Sync);
 
 /// The sum of the weights of a tile, and its place among all.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -111,13 +111,12 @@ impl TileSum {
     }
 }
 
-/// The sum of the weights up to each.
+/// Write the sum of the weights up to each.
 ///
 /// A particle of weight zero has the same as the one before it, to the last bit.
 #[inline(always)]
-pub(super) fn prefix_sums(weights: &Row) -> Row {
+pub(super) fn prefix_sums(weights: &Row, result: &mut Row) {
     let mut sums = [0.0; PARTS];
-    let mut result = [0.0; TILE];
     for place in 0..PART {
         for part in 0..PARTS {
             sums[part] += weights[part * PART + place];
@@ -131,7 +130,6 @@ pub(super) fn prefix_sums(weights: &Row) -> Row {
         }
         before = result[part * PART + PART - 1];
     }
-    result
 }
 
 /// Bring the sums of the tiles to one unit and add them up.

@@ -1,0 +1,1 @@
+"""Jobs, numbers and figures of the flow maps on the checkerboard."""

@@ -1,0 +1,219 @@
+"""The work of the jobs."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from twostep_rs import ot
+from twostep_rs._seeds import Purpose, cloud_seed
+from twostep_rs.experiments import checkerboard
+from twostep_rs.methods import registry
+from twostep_rs.models.features import Scaling
+from twostep_rs.models.flow_map import chain, integrate
+from twostep_rs.reproduce.flow_maps.models import MODELS, VELOCITY
+from twostep_rs.runs.metrics import MetricsLog, read_metrics
+from twostep_rs.systems import Checkerboard
+from twostep_rs.training import flow_maps
+from twostep_rs.training.checkpoint import CheckpointFile
+from twostep_rs.training.data import TrainingData
+from twostep_rs.training.device import resolve_device
+from twostep_rs.training.fingerprint import weights_hash
+from twostep_rs.training.workers import Workers, one_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from twostep_rs.models.flow_map import FlowMap
+    from twostep_rs.reproduce.flow_maps.jobs import Scores, Training
+    from twostep_rs.reproduce.job import Place
+
+    Points = NDArray[np.float64]
+    Carry = Callable[[Points], Points]
+
+WEIGHTS = "map.safetensors"
+METRICS = "metrics.jsonl"
+CLOUDS = "clouds.npz"
+
+# Runge-Kutta steps of the velocity's own flow, which others are compared with.
+_STEPS = {"quick": 16}
+_WHOLE_STEPS = 50
+
+# For each particle of the clouds that are compared: those whose images are compared with the
+# velocity's flow one by one, and those that figures show.
+_COMPARED = 10
+_SHOWN = 2
+
+# Squared distance to that image from which on a particle counts as moved (figure 5).
+_MOVED = 1.0
+
+_ROWS = {"cpu": 1 << 12, "cuda": 1 << 17}
+
+_BOARD = Checkerboard()
+
+
+def train(job: Training, place: Place) -> dict[str, Any]:
+    """Train a map and leave its weights and metrics."""
+    model = MODELS[job.model]
+    config = model.config(job.base)
+    cloud = _BOARD.simulate(
+        checkerboard.PARAMETER,
+        n=job.base.simulation.particles,
+        seed=cloud_seed(job.base.seed, Purpose.TRAINING),
+    )
+    data = TrainingData.from_clouds({checkerboard.PARAMETER: cloud})
+    phases = importlib.import_module(registry.get(model.method).module).phases(
+        data.scaling(), config
+    )
+    name = job.model
+    if job.model == VELOCITY:
+        phases = phases[:1]
+    elif job.teacher is not None:
+        teacher = read(job.teacher, place).to(resolve_device(job.base.device))
+        last = phases[-1]
+        phases = [lambda _: last([teacher])]
+        name = f"{name} of {weights_hash(teacher)}"
+    metrics = place.directory / METRICS
+    with place.progress.task(f"train {job.model}") as advance:
+        net = flow_maps.train(
+            phases,
+            data,
+            config,
+            name,
+            seed=job.base.seed,
+            device=job.base.device,
+            checkpoint=CheckpointFile(place.directory / "training.ckpt"),
+            progress=advance,
+            log=MetricsLog(metrics, stage=1),
+        )
+    save_file(
+        {key: value.cpu() for key, value in net.state_dict().items()}, place.directory / WEIGHTS
+    )
+    rows = read_metrics(metrics)
+    return {
+        "scaling": asdict(net.scaling),
+        "seconds": rows[-1]["seconds"],
+        "curve": [[row["step"], row["loss"]] for row in rows],
+    }
+
+
+def read(job: Training, place: Place) -> FlowMap:
+    """The map that a training left, frozen, on the CPU."""
+    fields = place.store.document(job)["scaling"]
+    scaling = Scaling(
+        location=tuple(fields["location"]),
+        scale=tuple(fields["scale"]),
+        parameters=tuple(fields["parameters"]),
+    )
+    net = flow_maps.build(scaling, MODELS[job.model].config(job.base))
+    net.load_state_dict(load_file(place.store.path(job) / WEIGHTS))
+    return net.eval().requires_grad_(requires_grad=False)
+
+
+def score(job: Scores, place: Place) -> dict[str, Any]:
+    """Measure a map with every number of jumps, and keep clouds for figures."""
+    assert job.model is not None
+    device = resolve_device(job.base.device)
+    reference = read(job.training(VELOCITY), place).to(device)
+    steps = _STEPS.get(job.base.preset, _WHOLE_STEPS)
+    flow = carrier(reference, steps, integrate)
+    if job.model == VELOCITY:
+        carriers = {4 * steps: flow}
+    else:
+        net = read(job.training(job.model), place).to(device)
+        carriers = {jumps: carrier(net, jumps, chain) for jumps in MODELS[job.model].jumps}
+    with place.progress.task(f"score {job.model}") as advance:
+        found = {}
+        for done, (evaluations, carry) in enumerate(carriers.items()):
+            found[str(evaluations)] = _measure(job, carry, None if carry is flow else flow)
+            advance(done + 1, len(carriers))
+    source = _source(job, _SHOWN * job.base.evaluation.particles, 0)
+    images = {str(evaluations): carry(source) for evaluations, carry in carriers.items()}
+    clouds = {"source": source, "flow": flow(source), **images}
+    place.directory.mkdir(parents=True, exist_ok=True)
+    single: dict[str, Any] = {key: x.astype(np.float32) for key, x in clouds.items()}
+    np.savez_compressed(place.directory / CLOUDS, **single)
+    return {"scores": found}
+
+
+def floor(job: Scores) -> dict[str, Any]:
+    """The same of independent draws of the law."""
+    evaluation = job.base.evaluation
+    references = [_reference(job, k) for k in range(2 * evaluation.floor_pairs)]
+    pairs = zip(references[0::2], references[1::2], strict=True)
+    large = [_draw(job.density, cloud_seed(job.base.seed, Purpose.GROWTH, k)) for k in range(4)]
+    return {
+        "divergence": _mean([_BOARD.divergence(x) for x in large]),
+        "to_data": _mean([ot.emd(x, y).cost for x, y in pairs]),
+    }
+
+
+def carrier(
+    net: FlowMap, steps: int, carry: Callable[[FlowMap, Any, Sequence[float], Any], Any]
+) -> Carry:
+    """Particles to particles, by equal steps, on all threads of a CPU or on a GPU."""
+    device = next(net.parameters()).device
+    times = [k / steps for k in range(steps + 1)]
+
+    def part(x: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            x = x.to(device)
+            told = net.condition(torch.full_like(x[:, :1], checkerboard.PARAMETER))
+            moved: torch.Tensor = carry(net, net.path.start(x), times, told).cpu()
+            return moved
+
+    def whole(source: Points) -> Points:
+        on_cpu = device.type == "cpu"
+        parts = torch.split(torch.from_numpy(source).float(), _ROWS[device.type])
+        with one_thread():
+            moved = torch.cat(Workers(None if on_cpu else 1).map(part, parts))
+        found: Points = moved.double().numpy()
+        return found
+
+    return whole
+
+
+def _measure(job: Scores, carry: Carry, flow: Carry | None) -> dict[str, Any]:
+    evaluation = job.base.evaluation
+    n, repeats = evaluation.particles, evaluation.references
+    cloud = carry(_source(job, job.density, 1))
+    clouds = [carry(_source(job, n, 2 + k)) for k in range(repeats)]
+    found: dict[str, Any] = {
+        "divergence": _BOARD.divergence(cloud),
+        "outside": float(1.0 - _BOARD.contains(cloud).mean()),
+        "to_data": _mean([ot.emd(x, _reference(job, k)).cost for k, x in enumerate(clouds)]),
+    }
+    if flow is not None:
+        # Sources of its own: the same ones would pair points, and the distance be no law's.
+        others = [flow(_source(job, n, 2 + repeats + k)) for k in range(repeats)]
+        found["to_flow"] = _mean([ot.emd(x, y).cost for x, y in zip(clouds, others, strict=True)])
+        source = _source(job, _COMPARED * n, 0)
+        squared = np.square(carry(source) - flow(source)).sum(axis=1)
+        found["error"] = float(squared.mean())
+        found["moved"] = float((squared > _MOVED).mean())
+    return found
+
+
+def _source(job: Scores, n: int, number: int) -> Points:
+    return _BOARD.prior(n, cloud_seed(job.base.seed, Purpose.SOURCE, number))
+
+
+def _reference(job: Scores, number: int) -> Points:
+    n = job.base.evaluation.particles
+    return _draw(n, cloud_seed(job.base.seed, Purpose.REFERENCE, number))
+
+
+def _draw(n: int, seed: int) -> Points:
+    return _BOARD.simulate(checkerboard.PARAMETER, n=n, seed=seed).target
+
+
+def _mean(values: Sequence[float]) -> list[float]:
+    """Mean and its standard error."""
+    return [float(np.mean(values)), float(np.std(values, ddof=1) / len(values) ** 0.5)]

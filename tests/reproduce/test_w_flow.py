@@ -1,0 +1,90 @@
+"""The figures of W-Flow at a tiny size, and what their verdicts rest on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from twostep_rs import experiments
+from twostep_rs.reproduce import Place, Request, Store, registry
+from twostep_rs.reproduce.flow_studies import batches, fields, guidance, sizes
+from twostep_rs.reproduce.schedule import in_order
+from twostep_rs.reproduce.store import Cost
+from twostep_rs.runs import config_file
+from twostep_rs.runs.progress import Silent
+
+TINY = (
+    "simulation.particles=600",
+    "stage_1.steps=6",
+    "stage_1.batch=64",
+    "stage_1.width=8",
+    "stage_1.depth=2",
+    "stage_1.held_out=100",
+    "evaluation.particles=60",
+    "evaluation.references=2",
+    "evaluation.floor_pairs=2",
+    "threads=1",
+)
+SIZES = {
+    "landscape": {"steps": 4, "batch": 32, "particles": 24, "flow_steps": 4, "cells": 3},
+    "batches": {"steps": 3, "batch": 32, "epsilon": 0.01},
+    "guidance": {"particles": 40, "steps": 2, "strengths": [0.0, 1.0]},
+    "fields": {"particles": 100},
+}
+NAMES = tuple(f"w-flow-figure-{k}" for k in (2, 3, 5, 6, 7, 8, 9))
+
+
+def do(target, request, store):
+    """The jobs of a target, in this process."""
+    for job in in_order(target.jobs(request)).values():
+        if not store.finished(job):
+            store.path(job).mkdir(parents=True, exist_ok=True)
+            job.run(Place(store.path(job), store, Silent()))
+            store.finish(job, Cost(1.0, 2.0, 3.0))
+    return target.summarise(request, store)
+
+
+def test_every_figure_is_made_with_its_verdicts(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "_QUICK", SIZES)
+    for name in ("oval", "imbalanced"):
+        experiment = experiments.get(name)
+        small = config_file.override(experiment.config("quick").for_method("w-flow"), TINY)
+        changed = replace(experiment, config=lambda preset, small=small: small)
+        monkeypatch.setitem(experiments.EXPERIMENTS, name, changed)
+    for name in NAMES:
+        summary = do(registry.get(name), Request(), Store(tmp_path))
+        assert list(summary.figures) == [name]
+        assert summary.claims
+        json.dumps(summary.numbers)
+        for table in summary.tables:
+            assert {len(line) for line in table.lines} == {len(table.heading)}
+
+
+def test_figures_that_show_the_same_run_share_it():
+    jobs = {name: {job.name for job in registry.get(name).jobs(Request())} for name in NAMES}
+    assert jobs["w-flow-figure-6"] & jobs["w-flow-figure-7"] == {"imbalanced/quick-w-flow-s0"}
+
+
+def test_far_modes_are_in_the_field_of_w_flow_alone():
+    found = fields.study(None, seed=0, particles=400)
+    assert found["w-flow"]["rare"] > 0.5 * found["rare_exact"]
+    assert found["drifting"]["rare"] < 0.1 * found["rare_exact"]
+
+
+def test_both_guidances_leave_the_other_class_and_that_of_velocities_the_own_one_too():
+    rows = guidance.study(None, seed=0, particles=150, steps=25, strengths=[0.0, 2.0])["rows"]
+    by = {(row["guidance"], row["strength"]): row for row in rows}
+    plain = by["velocity", 0.0]
+    assert by["distribution", 0.0]["points"] == plain["points"]
+    for kind in guidance.KINDS:
+        assert by[kind, 2.0]["own_side"] > plain["own_side"] + 0.05
+    assert by["velocity", 2.0]["shift"] > 1.5 * by["distribution", 2.0]["shift"]
+
+
+@pytest.mark.slow
+def test_one_batch_contracts_and_two_do_not():
+    found = batches.study(None, seed=0, steps=300, batch=256, epsilon=0.005)
+    assert found["one-batch"]["variance"] < 0.96
+    assert abs(found["two-batch"]["variance"] - 1.0) < 0.03
