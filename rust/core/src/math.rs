@@ -318,7 +318,7 @@ mod tests {
     fn check_normals<const FMA: bool>() {
         let part = 2f64.powi(-32);
         let count = 1 << 20;
-        let spread = |k: u32, count: u32| k.wrapping_mul(2_654_435_769) >> 12 | k % count << 20;
+        let spread = |k: u32, count: u32| k.wrapping_mul(2_654_435_769) >> 12 | (k % count) << 20;
         let words = (0..count).map(|k| [k << 12 | 1 << 11, spread(k, 1 << 12)]);
         let ends = (0..1000).flat_map(|k| [[k, k << 20], [!k, k << 30 | 1]]);
         let (mut worst, mut means, mut square) = (0.0f64, [0.0; 2], 0.0);
