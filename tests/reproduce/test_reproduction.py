@@ -107,5 +107,5 @@ def test_jobs_of_several_seeds_are_those_of_each():
 
 def test_a_name_is_registered_once(monkeypatch):
     monkeypatch.setattr(registry, "MODULES", registry.MODULES * 2)
-    with pytest.raises(ConfigError, match="got two 'figure-10'"):
+    with pytest.raises(ConfigError, match="got two 'figure-2'"):
         registry.targets()
