@@ -112,7 +112,7 @@ def _refresh_claims(found: Mapping[int, Column]) -> list[Claim]:
         Claim(
             "a refresh of 5 gains little over 50",
             "reproduced" if gain <= _MINOR else "not reproduced",
-            f"its mean over the range of training is lower by {gain:+.5f} ± {gain_error:.5f}",
+            f"50 lies {gain:+.5f} ± {gain_error:.5f} from it in the mean inside the range",
         ),
         Claim(
             f"and takes {said:.1f} times as long",
