@@ -142,6 +142,6 @@ def test_differences_name_keys_and_values():
     other = config_file.override(Config(), ["seed=1", "stage_2.steps=5"])
     assert config_file.differences(Config(), other) == [
         "seed is 0, not 1",
-        "stage_2.steps is 2000, not 5",
+        "stage_2.steps is 3000, not 5",
     ]
     assert config_file.differences(Config(), Config()) == []
