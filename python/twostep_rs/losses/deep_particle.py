@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twostep_rs.losses.rows import Rows
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class DeepParticleBatch:
+class DeepParticleBatch(Rows):
     """Rows of one loss evaluation.
 
     Attributes:
@@ -29,15 +31,6 @@ class DeepParticleBatch:
     aim: Tensor
     parameter: Tensor
     seen: Tensor
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.x)
-
-    def rows(self, rows: slice) -> DeepParticleBatch:
-        """Some of the rows, in their order."""
-        parts = (self.x, self.at, self.aim, self.parameter, self.seen)
-        return DeepParticleBatch(*(part[rows] for part in parts))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twostep_rs.losses.rows import Rows
 from twostep_rs.models.flow_map import Direction
 from twostep_rs.models.interpolant import Ends
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FlowMapBatch:
+class FlowMapBatch(Rows):
     """Rows of one loss evaluation.
 
     Attributes:
@@ -47,24 +48,6 @@ class FlowMapBatch:
     t: Tensor
     diagonal: int = 0
     share: Tensor | None = None
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.source)
-
-    def rows(self, rows: slice) -> FlowMapBatch:
-        """Some of the rows, in their order."""
-        return FlowMapBatch(
-            source=self.source[rows],
-            target=self.target[rows],
-            noise=None if self.noise is None else self.noise[rows],
-            parameter=self.parameter[rows],
-            seen=self.seen[rows],
-            s=self.s[rows],
-            t=self.t[rows],
-            diagonal=len(range(self.diagonal)[rows]),
-            share=None if self.share is None else self.share[rows],
-        )
 
     @property
     def ends(self) -> Ends:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twostep_rs.losses.rows import Rows
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MatchingBatch:
+class MatchingBatch(Rows):
     """Rows of one loss evaluation.
 
     Attributes:
@@ -28,15 +30,6 @@ class MatchingBatch:
     aim: Tensor
     parameter: Tensor
     seen: Tensor
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.source)
-
-    def rows(self, rows: slice) -> MatchingBatch:
-        """Some of the rows, in their order."""
-        parts = (self.source, self.aim, self.parameter, self.seen)
-        return MatchingBatch(*(part[rows] for part in parts))
 
     def copy_(self, other: MatchingBatch) -> None:
         """Overwrite with ``other``, in place."""

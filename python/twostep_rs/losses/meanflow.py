@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from twostep_rs.losses.rows import Rows
 from twostep_rs.models.meanflow import Tangent
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ Method = Literal["meanflow", "imf"]
 
 
 @dataclass(frozen=True)
-class MeanFlowBatch:
+class MeanFlowBatch(Rows):
     """Rows of one loss evaluation; the last ``len(source) - equal`` have an interval.
 
     Attributes:
@@ -38,22 +39,6 @@ class MeanFlowBatch:
     t: Tensor
     h: Tensor
     equal: int
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.source)
-
-    def rows(self, rows: slice) -> MeanFlowBatch:
-        """Some of the rows, in their order."""
-        return MeanFlowBatch(
-            source=self.source[rows],
-            target=self.target[rows],
-            parameter=self.parameter[rows],
-            seen=self.seen[rows],
-            t=self.t[rows],
-            h=self.h[rows],
-            equal=len(range(self.equal)[rows]),
-        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twostep_rs.losses.rows import Rows
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ShortcutBatch:
+class ShortcutBatch(Rows):
     """Rows of one loss evaluation; the last ``len(source) - equal`` have an interval.
 
     Attributes:
@@ -36,23 +38,6 @@ class ShortcutBatch:
     h: Tensor
     half: Tensor
     equal: int
-
-    def __len__(self) -> int:
-        """Number of rows."""
-        return len(self.source)
-
-    def rows(self, rows: slice) -> ShortcutBatch:
-        """Some of the rows, in their order."""
-        return ShortcutBatch(
-            source=self.source[rows],
-            target=self.target[rows],
-            parameter=self.parameter[rows],
-            seen=self.seen[rows],
-            t=self.t[rows],
-            h=self.h[rows],
-            half=self.half[rows],
-            equal=len(range(self.equal)[rows]),
-        )
 
 
 @dataclass(frozen=True)
