@@ -78,7 +78,7 @@ def test_batches_that_do_not_return_are_coupled_ahead_by_the_network_of_then():
     """Batches of one coupling each, by hand, with what was submitted two couplings before."""
     config = replace(STAGE_2, pool=6, visits=1, batch_period=2, refresh=2, ahead=2, steps=12)
     first = stage_1.train(DATA, STAGE_1, seed=0)
-    training = stage_2._Training(first, DATA, config, 0, torch.device("cpu"), None)
+    training = stage_2._Training(first, DATA, config, 0, None)
     moved, coupled = [], []
     begin, finish = training._couplings.begin, training._couplings.finish
 

@@ -156,7 +156,7 @@ def test_a_training_that_diverges_is_an_error():
 
     training = Diverging()
     with pytest.raises(ConvergenceError, match=r"expected a number below 1e\+13, got .* at step 4"):
-        loop.run(training, 10, checkpoint=None, progress=None, log=None)
+        loop.run(training, 10)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

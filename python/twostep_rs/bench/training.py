@@ -84,10 +84,10 @@ def _stage_1(
     recipe = stage_1.recipe(data.scaling(), config)
     steps: dict[str, Callable[[], object]] = {}
     first: dict[str, float] = {}
-    for name, options in (("engine", {}), ("engine, compiled", {"compiled": True})):
-        if options and not compiled:
+    for name, compiles in (("engine", False), ("engine, compiled", True)):
+        if compiles and not compiled:
             continue
-        training = PairedTraining(recipe, data, config, 0, device, **options)
+        training = PairedTraining(recipe, data, config, 0, device=str(device), compiled=compiles)
         steps[name] = training.advance
     eager = EagerMeanFlow(data, config, device)
     steps["eager, torch.func.jvp"] = eager.step
@@ -124,7 +124,7 @@ def _stage_2(
 
     def training(changes: dict[str, Any], steps: int) -> Any:
         return stage_2._Training(  # noqa: SLF001
-            velocity, data, replace(full, **changes, steps=steps), 0, device, None
+            velocity, data, replace(full, **changes, steps=steps), 0, None, device=str(device)
         )
 
     # The steps alone, between couplings.

@@ -14,7 +14,6 @@ from twostep_rs.losses.flow_map import FlowMapBatch, velocity_loss
 from twostep_rs.models.flow_map import FlowMap
 from twostep_rs.models.interpolant import Interpolant
 from twostep_rs.training import loop
-from twostep_rs.training.device import resolve_device
 from twostep_rs.training.fingerprint import fingerprint
 from twostep_rs.training.jitter import jittered
 from twostep_rs.training.paired import PairedTraining, Recipe
@@ -158,24 +157,17 @@ def train(
     """
     if data.period is not None and data.origin is None and config.interpolant != "linear":
         raise ConfigError(f"interpolant: expected 'linear' on a torus, got {config.interpolant!r}")
-    device = resolve_device(options.get("device", "cpu"))
     identity = fingerprint(data, config, seed, name)
     with one_thread():
         # Couplings of whole clouds are found once for all phases.
         coupled = data.coupled(config.coupling, threads=options.get("threads"))
         if config.coupling != "independent":
             config = replace(config, coupling="paired")
-        begin = functools.partial(_begun, coupled, config, seed, device, options)
+        begin = functools.partial(_begun, coupled, config, seed, options)
         training = Phases(
             [Phase(functools.partial(begin, phase), config.steps) for phase in phases], identity
         )
-        loop.run(
-            training,
-            training.steps,
-            checkpoint=options.get("checkpoint"),
-            progress=options.get("progress"),
-            log=options.get("log"),
-        )
+        loop.run(training, training.steps, **options)
     return cast("FlowMap", training.average)
 
 
@@ -183,20 +175,11 @@ def _begun(
     data: TrainingData,
     config: FlowMapConfig,
     seed: int,
-    device: torch.device,
     options: Options,
     phase: Begin,
     done: Sequence[Any],
 ) -> PairedTraining[FlowMap]:
-    return PairedTraining(
-        phase(done),
-        data,
-        config,
-        seed,
-        device,
-        threads=options.get("threads"),
-        compiled=options.get("compiled", False),
-    )
+    return PairedTraining(phase(done), data, config, seed, **options)
 
 
 def _normal(like: Tensor, random: torch.Generator) -> Tensor:

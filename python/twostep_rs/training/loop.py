@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
 from twostep_rs.training import distributed
@@ -75,14 +75,7 @@ class Trainable(Protocol):
         ...
 
 
-def run(
-    training: Trainable,
-    steps: int,
-    *,
-    checkpoint: CheckpointFile | None,
-    progress: Progress | None,
-    log: Log | None,
-) -> None:
+def run(training: Trainable, steps: int, **options: Unpack[Options]) -> None:
     """Advance ``training`` to ``steps``, from its checkpoint if there is one.
 
     In a process group all ranks call this alike; all read the checkpoint, one writes it.
@@ -98,6 +91,8 @@ def run(
         raise InputError(
             "ranks: expected the same data, configuration and seed, got different ones"
         )
+    checkpoint, progress = options.get("checkpoint"), options.get("progress")
+    log = options.get("log")
     if checkpoint is not None and (state := checkpoint.load(training.fingerprint)) is not None:
         _restore(training, state, checkpoint)
     checkpoint = checkpoint if ranks.leads else None

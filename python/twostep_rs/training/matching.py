@@ -78,25 +78,9 @@ def train(
         FileFormatError: the checkpoint is broken or of another training.
         ConvergenceError: the loss is not finite any more, or plans did not converge.
     """
-    place = resolve_device(options.get("device", "cpu"))
     with one_thread():
-        training = MatchingTraining(
-            name,
-            velocity,
-            data,
-            config,
-            seed,
-            place,
-            threads=options.get("threads"),
-            compiled=options.get("compiled", False),
-        )
-        loop.run(
-            training,
-            config.steps,
-            checkpoint=options.get("checkpoint"),
-            progress=options.get("progress"),
-            log=options.get("log"),
-        )
+        training = MatchingTraining(name, velocity, data, config, seed, **options)
+        loop.run(training, config.steps, **options)
     return training.chosen()
 
 
@@ -119,11 +103,9 @@ class MatchingTraining(Engine[AverageVelocity]):
         data: TrainingData,
         config: MatchingConfig,
         seed: int,
-        device: torch.device,
-        *,
-        threads: int | None = None,
-        compiled: bool = False,
+        **options: Unpack[Options],
     ) -> None:
+        device, threads = resolve_device(options.get("device", "cpu")), options.get("threads")
         self.fingerprint = fingerprint(data, config, seed, name)
         self._velocity = velocity
         self._config = config
@@ -151,7 +133,7 @@ class MatchingTraining(Engine[AverageVelocity]):
             matching_loss,
             self._random,
             threads=threads,
-            compiled=compiled,
+            compiled=options.get("compiled", False),
         )
 
     def advance(self) -> None:

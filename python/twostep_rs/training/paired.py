@@ -65,24 +65,9 @@ def train(
         FileFormatError: the checkpoint is broken or of another training.
         ConvergenceError: the loss is not finite any more.
     """
-    place = resolve_device(options.get("device", "cpu"))
     with one_thread():
-        training = PairedTraining(
-            recipe,
-            data,
-            config,
-            seed,
-            place,
-            threads=options.get("threads"),
-            compiled=options.get("compiled", False),
-        )
-        loop.run(
-            training,
-            config.steps,
-            checkpoint=options.get("checkpoint"),
-            progress=options.get("progress"),
-            log=options.get("log"),
-        )
+        training = PairedTraining(recipe, data, config, seed, **options)
+        loop.run(training, config.steps, **options)
     return training.optimizer.average.eval()
 
 
@@ -97,11 +82,9 @@ class PairedTraining(Engine[Net]):
         data: TrainingData,
         config: PairedConfig,
         seed: int,
-        device: torch.device,
-        *,
-        threads: int | None = None,
-        compiled: bool = False,
+        **options: Unpack[Options],
     ) -> None:
+        device, threads = resolve_device(options.get("device", "cpu")), options.get("threads")
         self.fingerprint = fingerprint(data, config, seed, *recipe.name)
         random = generator(seed, "stage 1", *recipe.name, device=device)
         self._pairs = pairs = Pairs(data, config.coupling, device, threads)
@@ -117,7 +100,7 @@ class PairedTraining(Engine[Net]):
             recipe.loss,
             random,
             threads=threads,
-            compiled=compiled,
+            compiled=options.get("compiled", False),
         )
 
     def advance(self) -> None:

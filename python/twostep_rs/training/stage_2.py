@@ -37,13 +37,14 @@ from twostep_rs.training.visits import (
 from twostep_rs.training.workers import one_thread
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from twostep_rs.config import StageTwoConfig
     from twostep_rs.models.features import Scaling
     from twostep_rs.models.generator import Generator
     from twostep_rs.training.batches import Prior
-    from twostep_rs.training.checkpoint import CheckpointFile
     from twostep_rs.training.data import TrainingData
-    from twostep_rs.training.loop import Log, Progress
+    from twostep_rs.training.loop import Options
 
 
 def train(
@@ -52,13 +53,8 @@ def train(
     config: StageTwoConfig,
     *,
     seed: int,
-    device: str = "cpu",
     prior: Prior | None = None,
-    checkpoint: CheckpointFile | None = None,
-    progress: Progress | None = None,
-    log: Log | None = None,
-    threads: int | None = None,
-    compiled: bool = False,
+    **options: Unpack[Options],
 ) -> Corrector:
     """Train the corrector of ``stage_1``, which stays as it is.
 
@@ -72,18 +68,12 @@ def train(
         data: clouds of every training parameter.
         config: network and schedule.
         seed: fixes weights and batches.
-        device: where to train.
         prior: ``prior(n, seed)`` draws fresh source particles, (n, d); without it they are drawn
             from the clouds.
-        checkpoint: where to save the state and to go on from.
-        progress: called as ``progress(step, steps)`` after every step.
-        log: called with a row of metrics about a hundred times.
-        threads: threads of networks and couplings; the package default if not given. The result
-            is the same for any number.
-        compiled: whether torch.compile compiles the steps.
+        options: where and how to train.
 
     Returns:
-        The network with averaged weights, on ``device``.
+        The network with averaged weights, on the device of training.
 
     Raises:
         InputError: a batch is larger than the clouds, or the paths of stage I are random.
@@ -91,12 +81,9 @@ def train(
         FileFormatError: the checkpoint is broken or of another training.
         ConvergenceError: the loss is not finite any more.
     """
-    place = resolve_device(device)
     with one_thread():
-        training = _Training(
-            stage_1, data, config, seed, place, prior, threads=threads, compiled=compiled
-        )
-        loop.run(training, config.steps, checkpoint=checkpoint, progress=progress, log=log)
+        training = _Training(stage_1, data, config, seed, prior, **options)
+        loop.run(training, config.steps, **options)
     return training.optimizer.average.eval()
 
 
@@ -119,12 +106,10 @@ class _Training(Engine[Corrector]):
         data: TrainingData,
         config: StageTwoConfig,
         seed: int,
-        device: torch.device,
         prior: Prior | None,
-        *,
-        threads: int | None = None,
-        compiled: bool = False,
+        **options: Unpack[Options],
     ) -> None:
+        device, threads = resolve_device(options.get("device", "cpu")), options.get("threads")
         config.check_fits(data.particles)
         if stage_1.random_paths:
             # A batch would have other outputs of stage I each time that it is carried.
@@ -158,7 +143,12 @@ class _Training(Engine[Corrector]):
             device=device,
         )
         super().__init__(
-            optimizer, self._rows, self._loss, self._random, threads=threads, compiled=compiled
+            optimizer,
+            self._rows,
+            self._loss,
+            self._random,
+            threads=threads,
+            compiled=options.get("compiled", False),
         )
 
     @property

@@ -108,7 +108,7 @@ def _training_path(
     clouds = []
     parameter = torch.ones(len(source), 1)
     with one_thread():
-        training = MatchingTraining("w-flow", config.field, data, config, seed, torch.device("cpu"))
+        training = MatchingTraining("w-flow", config.field, data, config, seed)
         for step in shown:
             while training.step < step:
                 training.advance()
