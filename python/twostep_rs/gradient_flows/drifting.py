@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from twostep_rs._scalars import as_real
+from twostep_rs._torus import shortest
 from twostep_rs.errors import InputError
 from twostep_rs.gradient_flows.velocity import scaled_to_one
 
@@ -96,5 +97,4 @@ def _weights(distance: Tensor, m: int) -> Tensor:
 
 def _gap(x: Tensor, z: Tensor, period: Tensor) -> Tensor:
     """Shortest ways from x to z on a torus, (k, n, m, d)."""
-    gap = z.unsqueeze(1) - x.unsqueeze(2)
-    return gap - period * (gap / period).round()
+    return shortest(z.unsqueeze(1) - x.unsqueeze(2), period)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from twostep_rs._torus import shortest
 from twostep_rs.errors import ConvergenceError
 from twostep_rs.ot.log_sums import Pull, log_sums, pull, weights
 
@@ -241,8 +242,7 @@ def mean_square(pairs: Pairs) -> Tensor:
     n, m = x.shape[1], y.shape[1]
     first = torch.arange(n, device=x.device).unsqueeze(1)
     shifts = torch.arange(min(_SHIFTS, m), device=x.device) * max(1, m // _SHIFTS)
-    gap = y[:, (first + shifts) % m] - x.unsqueeze(2)
-    gap = gap - pairs.period * (gap / pairs.period).round()
+    gap = shortest(y[:, (first + shifts) % m] - x.unsqueeze(2), pairs.period)
     return gap.square().sum(dim=3).mean(dim=(1, 2))
 
 

@@ -20,6 +20,7 @@ import torch
 
 from twostep_rs import ot
 from twostep_rs._scalars import as_choice, as_integer, as_real
+from twostep_rs._torus import shortest
 from twostep_rs.errors import InputError
 from twostep_rs.gradient_flows.entropic import Pairs, converged, iterated, mean_square
 
@@ -217,9 +218,7 @@ def exact_displacement(x: Tensor, y: Tensor, period: Tensor | None = None) -> Te
     plans = ot.emd_batch(list(x), list(y), period=periods)
     displacement = torch.zeros_like(x)
     for moved, points, partners, plan in zip(displacement, x, y, plans, strict=True):
-        gap = partners[plan.cols] - points[plan.rows]
-        if period is not None:
-            gap = gap - period * (gap / period).round()
+        gap = shortest(partners[plan.cols] - points[plan.rows], period)
         moved.index_add_(0, plan.rows, len(points) * plan.mass.unsqueeze(1) * gap)
     return displacement
 

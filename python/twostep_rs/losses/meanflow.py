@@ -13,7 +13,8 @@ from twostep_rs.models.meanflow import Tangent
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from twostep_rs.models.meanflow import AverageVelocity, Condition, Trunk
+    from twostep_rs.models.meanflow import AverageVelocity, Trunk
+    from twostep_rs.models.network import Condition
 
 Method = Literal["meanflow", "imf"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from twostep_rs.losses.flow_map import FlowMapBatch
     from twostep_rs.models.flow_map import TwoTimeMap
     from twostep_rs.models.interpolant import Interpolant
-    from twostep_rs.models.meanflow import Condition
+    from twostep_rs.models.network import Condition
 
 Stop = Literal["gradient", "derivative"]
 

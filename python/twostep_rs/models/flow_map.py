@@ -10,22 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from twostep_rs.models.features import (
-    Head,
-    ParameterFeatures,
-    Scaling,
-    TimeFeatures,
-    position_features,
-)
-from twostep_rs.models.generator import Generator
-from twostep_rs.models.head import OutputLayer
 from twostep_rs.models.interpolant import Interpolant
-from twostep_rs.models.meanflow import Condition
+from twostep_rs.models.network import TwoTimeNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SMALL_GAIN = 0.1
+    from twostep_rs.models.features import Head, Scaling
+    from twostep_rs.models.network import Condition
 
 
 class Direction(NamedTuple):
@@ -81,7 +73,7 @@ class TwoTimeMap(nn.Module, ABC):
         return x + h * v, along.x + (along.t - along.s) * v + h * dv
 
 
-class FlowMap(TwoTimeMap, Generator):
+class FlowMap(TwoTimeNetwork, TwoTimeMap):
     r"""The network of a flow map :math:`X_{s,t}(x, \sigma)`.
 
     An MLP with SiLU and skip connections on standardised positions (on a torus: waves of them),
@@ -109,17 +101,9 @@ class FlowMap(TwoTimeMap, Generator):
         path: Interpolant | None = None,
         evaluations: int = 1,
     ) -> None:
-        super().__init__()
-        self.scaling = scaling
+        super().__init__(scaling, width=width, depth=depth, head=head, waves=waves)
         self.evaluations = evaluations
         self.path = Interpolant() if path is None else path
-        self.positions = position_features(scaling, waves)
-        self.times = TimeFeatures()
-        self.parameter_features = ParameterFeatures(scaling, head=head)
-        inputs = self.positions.width + 2 * self.times.width + self.parameter_features.width
-        widths = [inputs, *[width] * depth]
-        self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
-        self.head = OutputLayer(width, scaling.dim, head=head, gain=_SMALL_GAIN)
 
     def forward(
         self, x: Tensor, s: Tensor, t: Tensor, parameter: Tensor, seen: Tensor | None = None
@@ -149,49 +133,27 @@ class FlowMap(TwoTimeMap, Generator):
         times = [k / jumps for k in range(jumps + 1)]
         return chain(self, self.path.start(source), times, self.condition(parameter))
 
-    def condition(self, parameter: Tensor, seen: Tensor | None = None) -> Condition:
-        """What the network is told of the parameter, as for every map of two times."""
-        features = self.parameter_features(parameter if seen is None else seen)
-        return Condition(features, self.parameter_features.relative(parameter))
-
     def mean_velocity(self, x: Tensor, s: Tensor, t: Tensor, condition: Condition) -> Tensor:
         """The mean velocity, as for every map of two times."""
-        features = self._inputs(x, s, t, condition)
+        features = self.inputs(x, torch.cat([s, t - s], dim=1), condition)
         for index, layer in enumerate(self.hidden):
             outputs = functional.silu(layer(features))
             features = features + outputs if index > 0 else outputs
-        return self._outputs(self.head(features, condition.relative))
+        return self.outputs(features, condition)
 
     def tangent(
         self, x: Tensor, s: Tensor, t: Tensor, condition: Condition, along: Direction
     ) -> tuple[Tensor, Tensor]:
         """Both by a forward mode that, other than torch's, may run in several threads."""
-        features = self._inputs(x, s, t, condition)
         times, dtimes = torch.cat([s, t - s], dim=1), torch.cat([along.s, along.t - along.s], dim=1)
-        dfeatures = torch.cat(
-            [
-                self.positions.tangent(x, along.x),
-                self.times.tangent(times, dtimes),
-                torch.zeros_like(condition.trunk),
-            ],
-            dim=1,
-        )
+        features = self.inputs(x, times, condition)
+        dfeatures = self.inputs_tangent(x, along.x, times, dtimes, condition)
         for index, layer in enumerate(self.hidden):
             dlinear = functional.linear(dfeatures, layer.get_parameter("weight"))
             outputs, doutputs = _silu_tangent(layer(features), dlinear)
             features = features + outputs if index > 0 else outputs
             dfeatures = dfeatures + doutputs if index > 0 else doutputs
-        return (
-            self._outputs(self.head(features, condition.relative)),
-            self._outputs(self.head.tangent(dfeatures, condition.relative)),
-        )
-
-    def _inputs(self, x: Tensor, s: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        times = self.times(torch.cat([s, t - s], dim=1))
-        return torch.cat([self.positions(x), times, condition.trunk], dim=1)
-
-    def _outputs(self, outputs: Tensor) -> Tensor:
-        return outputs * self.positions.scale
+        return self.outputs(features, condition), self.outputs_tangent(dfeatures, condition)
 
 
 def _silu_tangent(x: Tensor, dx: Tensor) -> tuple[Tensor, Tensor]:

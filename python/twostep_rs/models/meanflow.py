@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from twostep_rs.models.features import (
-    Head,
-    ParameterFeatures,
-    Scaling,
-    TimeFeatures,
-    position_features,
-)
-from twostep_rs.models.generator import Generator
-from twostep_rs.models.head import OutputLayer
-
-_SMALL_GAIN = 0.1
+from twostep_rs.models.network import Condition, TwoTimeNetwork
 
 # selu(x) = scale x for x > 0, else scale alpha (exp(x) - 1); Klambauer et al. 2017.
 _SELU_SCALE = 1.0507009873554804934193349852946
@@ -34,17 +23,6 @@ class Tangent(NamedTuple):
     h: Tensor
 
 
-class Condition(NamedTuple):
-    """What a network is told of the parameter: features of the trunk, and of the head."""
-
-    trunk: Tensor
-    relative: Tensor
-
-    def rows(self, rows: slice) -> Condition:
-        """Some of the rows."""
-        return Condition(self.trunk[rows], self.relative[rows])
-
-
 class Trunk(NamedTuple):
     """Outputs of the hidden layers, before skip connections, and the last features."""
 
@@ -56,7 +34,7 @@ class Trunk(NamedTuple):
         return Trunk([o.detach()[rows] for o in self.outputs], self.features.detach()[rows])
 
 
-class AverageVelocity(Generator):
+class AverageVelocity(TwoTimeNetwork):
     r"""MeanFlow's network :math:`u_\theta(z, t, h, \sigma)`, the mean velocity over [t - h, t].
 
     An MLP with SELU and skip connections on standardised positions (on a torus: waves of them),
@@ -70,19 +48,6 @@ class AverageVelocity(Generator):
         head: how the parameter enters the output.
         waves: octaves of waves of the positions among the inputs.
     """
-
-    def __init__(
-        self, scaling: Scaling, *, width: int, depth: int, head: Head, waves: int = 0
-    ) -> None:
-        super().__init__()
-        self.scaling = scaling
-        self.positions = position_features(scaling, waves)
-        self.times = TimeFeatures()
-        self.parameter_features = ParameterFeatures(scaling, head=head)
-        inputs = self.positions.width + 2 * self.times.width + self.parameter_features.width
-        widths = [inputs, *[width] * depth]
-        self.hidden = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(widths))
-        self.head = OutputLayer(width, scaling.dim, head=head, gain=_SMALL_GAIN)
 
     def forward(
         self, z: Tensor, t: Tensor, h: Tensor, parameter: Tensor, seen: Tensor | None = None
@@ -99,15 +64,9 @@ class AverageVelocity(Generator):
         condition = self.condition(parameter, seen)
         return self.velocity(self.trunk(z, t, h, condition), condition)
 
-    def condition(self, parameter: Tensor, seen: Tensor | None = None) -> Condition:
-        """What the network is told of the parameter; arguments as for :meth:`forward`."""
-        features = self.parameter_features(parameter if seen is None else seen)
-        return Condition(features, self.parameter_features.relative(parameter))
-
     def trunk(self, z: Tensor, t: Tensor, h: Tensor, condition: Condition) -> Trunk:
         """Everything before the head; arguments as for :meth:`forward`."""
-        times = self.times(torch.cat([t, h], dim=1))
-        features = torch.cat([self.positions(z), times, condition.trunk], dim=1)
+        features = self.inputs(z, torch.cat([t, h], dim=1), condition)
         outputs: list[Tensor] = []
         for layer in self.hidden:
             outputs.append(functional.selu(layer(features)))
@@ -116,7 +75,7 @@ class AverageVelocity(Generator):
 
     def velocity(self, trunk: Trunk, condition: Condition) -> Tensor:
         """Average velocity, (n, d), of what comes before the head."""
-        return self._outputs(self.head(trunk.features, condition.relative))
+        return self.outputs(trunk.features, condition)
 
     @torch.no_grad()
     def tangent(
@@ -141,22 +100,14 @@ class AverageVelocity(Generator):
             direction: of the derivative.
             trunk: of these arguments.
         """
-        dtimes = self.times.tangent(
-            torch.cat([t, h], dim=1), torch.cat([direction.t, direction.h], dim=1)
-        )
-        dfeatures = torch.cat(
-            [
-                self.positions.tangent(z, direction.z),
-                dtimes,
-                torch.zeros_like(condition.trunk),
-            ],
-            dim=1,
-        )
+        times = torch.cat([t, h], dim=1)
+        dtimes = torch.cat([direction.t, direction.h], dim=1)
+        dfeatures = self.inputs_tangent(z, direction.z, times, dtimes, condition)
         for index, (layer, outputs) in enumerate(zip(self.hidden, trunk.outputs, strict=True)):
             dlinear = functional.linear(dfeatures, layer.get_parameter("weight"))
             doutputs = _times_selu_slope(dlinear, outputs)
             dfeatures = dfeatures + doutputs if index > 0 else doutputs
-        return self._outputs(self.head.tangent(dfeatures, condition.relative))
+        return self.outputs_tangent(dfeatures, condition)
 
     @torch.no_grad()
     def transport(
@@ -179,9 +130,6 @@ class AverageVelocity(Generator):
         for k in range(steps, 0, -1):
             z = z - self(z, k * h, h, parameter) / steps
         return z
-
-    def _outputs(self, outputs: Tensor) -> Tensor:
-        return outputs * self.positions.scale
 
 
 def _times_selu_slope(tangent: Tensor, selu: Tensor) -> Tensor:

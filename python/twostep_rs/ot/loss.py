@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from twostep_rs._arrays import is_tensor
+from twostep_rs._torus import shortest
 from twostep_rs.errors import DtypeError, InputError
 from twostep_rs.ot.emd import emd
 
@@ -57,8 +58,6 @@ def w2_loss(
     if plan is None:
         plan = emd(x, y, a=a, b=b, period=period, threads=threads)
     difference = x[plan.rows] - y[plan.cols]
-    if period is not None:
-        periods = difference.new_tensor(period)
-        difference = difference - periods * (difference / periods).detach().round()
-    loss: Tensor = (plan.mass * difference.square().sum(dim=-1)).sum()
+    periods = None if period is None else difference.new_tensor(period)
+    loss: Tensor = (plan.mass * shortest(difference, periods).square().sum(dim=-1)).sum()
     return loss

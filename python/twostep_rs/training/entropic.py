@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from twostep_rs._torus import shortest
 from twostep_rs.ot.sinkhorn import annealing
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class EntropicCouplings:
 def _gap(x: Tensor, y: Tensor, axis: int, period: Tensor | None) -> Tensor:
     """``y_j - x_i`` along an axis, the short way on a torus; (k, n, m)."""
     gap = y[:, None, :, axis] - x[:, :, None, axis]
-    return gap if period is None else gap - period[axis] * (gap / period[axis]).round()
+    return shortest(gap, None if period is None else period[axis])
 
 
 def _costs(x: Tensor, y: Tensor, period: Tensor | None) -> Tensor:
