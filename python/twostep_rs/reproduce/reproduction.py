@@ -113,8 +113,9 @@ def _summarised(
         write_result(
             directory,
             target,
-            finished,
+            request,
             summary,
+            seeds=done if target.seeded else (),
             seconds=sum(store.cost(job).seconds for job in every),
             environments=[store.environment(job) for job in every],
         )
