@@ -53,12 +53,18 @@ def do(job: Job, store: Store, threads: int) -> None:
 
 
 def _cost(seconds: float) -> Cost:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    peak = used[0].ru_maxrss
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
     on_gpu = 0
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
         on_gpu = torch.cuda.max_memory_allocated()
-    return Cost(seconds, peak_memory_mb=peak / unit, peak_gpu_memory_mb=on_gpu / 2**20)
+    return Cost(
+        seconds,
+        peak_memory_mb=peak / unit,
+        peak_gpu_memory_mb=on_gpu / 2**20,
+        processor_seconds=sum(one.ru_utime + one.ru_stime for one in used),
+    )
 
 
 def _write_to(log: Path) -> None:
