@@ -58,6 +58,10 @@ class Store:
 
     directory: Path
 
+    def absolute(self) -> Store:
+        """The same for processes that work elsewhere."""
+        return Store(self.directory.resolve())
+
     def path(self, job: Job) -> Path:
         """The directory of a job."""
         return self._place("jobs", job, "")

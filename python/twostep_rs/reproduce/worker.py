@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
 import threading
 import time
+import traceback
 from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,26 @@ def work(job: Job, store: Store, threads: int) -> None:
     except TwoStepError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(FAILED)
+
+
+def work_as_guest(job: Job, store: Store, threads: int) -> bool:
+    """Do the job in a process that an engine started and watches; whether it is done.
+
+    Output and errors go to the log of the job.
+    """
+    log = store.log(job)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("a", encoding="utf-8") as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
+        try:
+            do(job, store, threads)
+        except Exception:
+            traceback.print_exc()
+            return False
+    return True
 
 
 def do(job: Job, store: Store, threads: int) -> None:
