@@ -46,7 +46,10 @@ def test_seeds_whose_jobs_failed_are_left_out_of_the_result(tmp_path):
     assert [failure.job.name for failure in outcome.failures] == ["square/s1"]
     result = json.loads((outcome.directory / "result.json").read_text())
     assert result["numbers"] == {"values": [0, 4]}
-    assert result["request"]["seeds"] == [0, 2]
+    assert result["request"]["seeds"] == [0, 1, 2]
+    assert result["seeds"] == [0, 2]
+    said = "Made by `twostep reproduce squares --preset quick --seeds 3`, seeds 0, 2."
+    assert said in (outcome.directory / "result.md").read_text()
 
 
 @pytest.fixture

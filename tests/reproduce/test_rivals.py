@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from twostep_rs import experiments
-from twostep_rs.reproduce import Place, Request, Store, entries, registry
+from twostep_rs.reproduce import Place, Request, RunJob, Store, entries, registry
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.schedule import in_order
 from twostep_rs.reproduce.scores import Score
@@ -93,6 +93,20 @@ def test_every_entry_has_a_run_of_its_own_with_the_same_budget(tiny):
         assert len({run.name for run in runs}) == len(runs)
         assert len({(run.config.stage_1.steps, run.config.stage_1.batch) for run in runs}) == 1
         assert len({run.config.simulation for run in runs}) == 1
+
+
+def test_overrides_reach_every_run_of_every_target():
+    request = Request("quick", overrides=("evaluation.bins=7", "stage_1.learning_rate=2e-4"))
+    runs = {
+        name: [job for job in in_order(target.jobs(request)).values() if isinstance(job, RunJob)]
+        for name, target in registry.targets().items()
+    }
+    assert {"table-1", "table-2", "figure-5", "figure-11", "w-flow-figure-6"} <= {
+        name for name, found in runs.items() if found
+    }
+    for found in runs.values():
+        assert {run.config.evaluation.bins for run in found} <= {7}
+        assert {run.config.stage_1.learning_rate for run in found} <= {2e-4}
 
 
 def curves(**values):

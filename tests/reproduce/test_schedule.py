@@ -14,6 +14,7 @@ import pytest
 from reproduce_jobs import add, calls, note, refuse, single, vanish
 from twostep_rs.errors import ConfigError, RunDirectoryError
 from twostep_rs.reproduce import Computation, Store
+from twostep_rs.reproduce.engines import Processes
 from twostep_rs.reproduce.schedule import in_order, run_jobs
 from twostep_rs.runs.progress import Silent
 
@@ -21,7 +22,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def do(jobs, store, workers=2):
-    return run_jobs(jobs, store, workers=workers, threads=1, progress=Silent())
+    return run_jobs(jobs, store, Processes(workers, 1), Silent())
 
 
 @pytest.fixture
@@ -105,12 +106,13 @@ sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from reproduce_jobs import single
 from twostep_rs.reproduce import Store
+from twostep_rs.reproduce.engines import Processes
 from twostep_rs.reproduce.schedule import run_jobs
 from twostep_rs.runs.progress import Silent
 
 if __name__ == "__main__":
     jobs = [single("first", 1), single("second", 2, delay=1.0), single("third", 3)]
-    run_jobs(jobs, Store(Path(sys.argv[1])), workers=1, threads=1, progress=Silent())
+    run_jobs(jobs, Store(Path(sys.argv[1])), Processes(1, 1), Silent())
 """
 
 

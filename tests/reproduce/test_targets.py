@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from twostep_rs.reproduce import Request, Store, registry, reproduce
-from twostep_rs.reproduce.targets import ablations
+from twostep_rs.reproduce.scores import Score
+from twostep_rs.reproduce.targets import ablations, columns, table_1, table_3
 from twostep_rs.reproduce.targets.table_3 import contracted
 from twostep_rs.training.entropic import barycentres
 
@@ -103,3 +104,42 @@ def test_the_predicted_contraction_is_where_the_map_is_at_rest(variance):
     measured = float(x.var(unbiased=False))
     assert measured == pytest.approx(contracted(variance, epsilon), rel=0.03)
     assert measured < 0.98 * variance
+
+
+def column(label, distance, couplings=1.0, printed=None, error=1e-5):
+    """A variant with one distance at 20 and 40, in the range of training, and at 160, beyond it."""
+    scores = {p: Score(distance, error, 0.004, 1e-5, p < 100.0) for p in (20.0, 40.0, 160.0)}
+    spent = columns.Spent(2.0 * couplings, couplings, 1000.0, 300.0)
+    said = {} if printed is None else dict.fromkeys(scores, printed)
+    return columns.Column(label, scores, spent, said)
+
+
+def test_sinkhorn_is_timed_at_equal_accuracy_and_at_its_fastest():
+    absolute = {
+        0.05: column("eps 0.05", 0.0076, couplings=3.0),
+        0.005: column("eps 0.005", 0.00604, couplings=20.0),
+        0.001: column("eps 0.001", 0.0060, couplings=35.0),
+    }
+    equal, fastest = table_3._time_claims(absolute, column("exact", 0.0060, couplings=7.0))
+    assert equal.verdict == "reproduced"
+    assert "35.0 s at epsilon = 0.001, 5.0 times as long" in equal.reason
+    assert "0.05," not in equal.reason
+    assert fastest.verdict == "not reproduced"
+    assert "3.0 s at epsilon = 0.05, 0.4 times as long, distance +0.00160" in fastest.reason
+    slow, _ = table_3._time_claims(absolute, column("exact", 0.0060, couplings=25.0))
+    assert slow.verdict == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("distance", "verdict", "words"),
+    [
+        (0.0060, "not reproduced", "at 3 of 3, by factors of 1.20 to 1.20 (sigma 20, 40, 160)"),
+        (0.00501, "reproduced", "at none of 3, and below at 0"),
+        (0.0045, "better", "at none of 3, and below at 3"),
+    ],
+)
+def test_distances_are_judged_against_the_printed_ones(distance, verdict, words):
+    claim = table_1._accuracy_claim([column("b", distance, printed=0.0050)])
+    assert claim.verdict == verdict
+    assert words in claim.reason
+    assert "0 of the printed ones lie below the floor" in claim.reason

@@ -11,6 +11,7 @@ from twostep_rs import experiments
 from twostep_rs.config import SimulationConfig, StageOneConfig, StageTwoConfig
 from twostep_rs.errors import FileFormatError, RunDirectoryError
 from twostep_rs.reproduce import RunJob, Store
+from twostep_rs.reproduce.engines import Processes
 from twostep_rs.reproduce.schedule import run_jobs
 from twostep_rs.runs import RunDirectory, run
 from twostep_rs.runs.metrics import read_metrics
@@ -79,7 +80,7 @@ def test_jobs_hand_their_stage_1_on(tmp_path, donor):
     store = Store(tmp_path)
     first = RunJob("first", CONFIG, TRAIN)
     second = RunJob("second", OTHER, TRAIN, stage_1_of=first)
-    assert run_jobs([second], store, workers=1, threads=1, progress=Silent()) == []
+    assert run_jobs([second], store, Processes(1, 1), Silent()) == []
     assert weights(store.path(first)) == weights(donor.path)
     status = RunDirectory.open(store.path(second)).status()
     assert set(status.done) == {"simulate", "stage_1", "stage_2", "couplings"}

@@ -11,7 +11,7 @@ import tyro
 from twostep_rs.cli.command import option
 from twostep_rs.errors import ConfigError, JobError
 from twostep_rs.experiments.experiment import Preset
-from twostep_rs.reproduce import Request, Store, registry, reproduce
+from twostep_rs.reproduce import Request, Store, engines, registry, reproduce
 from twostep_rs.reproduce.result_files import claims_text
 from twostep_rs.runs.progress import choose
 from twostep_rs.threads import get_num_threads
@@ -42,7 +42,11 @@ class Reproduce:
         seeds: number of seeds.
         device: where networks are trained: cpu, cuda, cuda:1 ...
         out: directory of jobs and results.
-        jobs: processes at a time.
+        jobs: jobs at a time.
+        engine: what does jobs: processes of this machine; Ray, on a cluster or here; or Slurm.
+            The last two need an extra, and a directory that all machines share.
+        engine_options: what an engine is told. ray: address=HOST:PORT, gpus=SHARE of a job;
+            slurm: parameters of submitit, for example timeout_min=60 slurm_partition=gpu.
         overrides: change any defaults of every run, for example stage_1.steps=100.
     """
 
@@ -53,6 +57,8 @@ class Reproduce:
     device: str = "cpu"
     out: Path = Path("runs/reproduce")
     jobs: Annotated[int | None, option("all cores, or 4 on a GPU", "INT")] = None
+    engine: engines.Name = "processes"
+    engine_options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE ...")] = ()
     overrides: Annotated[tuple[str, ...], tyro.conf.arg(name="set", metavar="KEY=VALUE ...")] = ()
 
     def run(self) -> None:
@@ -67,7 +73,7 @@ class Reproduce:
             chosen,
             Request(self.preset, tuple(range(self._seeds())), self.device, self.overrides),
             Store(self.out),
-            workers=self._workers(),
+            engine=self._engine(),
             progress=choose(),
         )
         print("\n\n".join(_text(outcome) for outcome in outcomes))
@@ -79,7 +85,17 @@ class Reproduce:
             raise ConfigError(f"seeds: expected at least 1, got {seeds}")
         return seeds
 
-    def _workers(self) -> int:
+    def _engine(self) -> engines.Engine:
+        jobs = self._jobs()
+        return engines.choose(
+            self.engine,
+            jobs=jobs,
+            threads=max(1, get_num_threads() // jobs),
+            gpu=self.device != "cpu",
+            options=self.engine_options,
+        )
+
+    def _jobs(self) -> int:
         if self.jobs is None:
             return get_num_threads() if self.device == "cpu" else _JOBS_ON_A_GPU
         if self.jobs < 1:

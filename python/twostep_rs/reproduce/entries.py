@@ -100,7 +100,7 @@ def entry_run(
     Args:
         entry: the method.
         experiment: name of the problem.
-        request: preset and device.
+        request: preset, device and overrides.
         seed: of the run.
         physics: constants and time step; those of the preset by default.
         coupling: of the pairs; that of the preset by default, unless the entry has its own.
@@ -109,15 +109,13 @@ def entry_run(
     variant = "".join(f"-{word}" for word in (physics, coupling) if word is not None)
     config = dataclasses.replace(
         configured(config, entry, coupling),
-        seed=seed,
-        device=request.device,
         simulation=dataclasses.replace(
             config.simulation, physics=config.simulation.physics if physics is None else physics
         ),
         evaluation=_evaluation(config),
     )
     name = f"{experiment}/{request.preset}{variant}-{entry.name}-s{seed}"
-    return RunJob(name, config, only=_STEPS)
+    return RunJob(name, request.configured(config, seed), only=_STEPS)
 
 
 def configured(config: Config, entry: Entry, coupling: Coupling | None = None) -> Config:

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from twostep_rs.reproduce.engines import Processes
 from twostep_rs.reproduce.result_files import write_result
 from twostep_rs.reproduce.schedule import in_order, run_jobs
 from twostep_rs.runs.progress import Silent
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twostep_rs.reproduce.claims import Claim
+    from twostep_rs.reproduce.engines import Engine
     from twostep_rs.reproduce.job import Job
     from twostep_rs.reproduce.schedule import Failure
     from twostep_rs.reproduce.store import Store
@@ -49,6 +51,7 @@ def reproduce(
     store: Store,
     *,
     workers: int = 1,
+    engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> list[Outcome]:
     """Do the jobs of all targets that are not done yet, and write every result.
@@ -60,7 +63,8 @@ def reproduce(
         targets: what to reproduce; jobs that they share are done once.
         request: how much, and where.
         store: directory of jobs and results.
-        workers: processes at a time.
+        workers: processes of this machine at a time.
+        engine: what does the jobs instead of these.
         progress: where to report; nowhere by default.
 
     Raises:
@@ -73,9 +77,8 @@ def reproduce(
     failures = run_jobs(
         jobs_of(targets, request),
         store,
-        workers=workers,
-        threads=max(1, get_num_threads() // workers),
-        progress=Silent() if progress is None else progress,
+        Processes(workers, max(1, get_num_threads() // workers)) if engine is None else engine,
+        Silent() if progress is None else progress,
     )
     return [_summarised(target, request, store, failures) for target in targets]
 
@@ -113,8 +116,9 @@ def _summarised(
         write_result(
             directory,
             target,
-            finished,
+            request,
             summary,
+            seeds=done if target.seeded else (),
             seconds=sum(store.cost(job).seconds for job in every),
             environments=[store.environment(job) for job in every],
         )

@@ -28,6 +28,7 @@ def write_result(
     request: Request,
     summary: Summary,
     *,
+    seeds: Sequence[int],
     seconds: float,
     environments: Iterable[dict[str, Any]],
 ) -> None:
@@ -36,7 +37,8 @@ def write_result(
     Args:
         directory: where to.
         target: of the result.
-        request: as far as it is done.
+        request: what was asked for.
+        seeds: those of them that are done.
         summary: the result.
         seconds: of all its jobs together.
         environments: of its jobs.
@@ -58,6 +60,7 @@ def write_result(
         "source": target.source,
         "command": command(target, request),
         "request": asdict(request),
+        "seeds": list(seeds),
         "seconds": round(seconds, 1),
         "machines": [dict(machine) for machine in sorted(machines, key=str)],
         "claims": [asdict(claim) for claim in summary.claims],
@@ -90,7 +93,7 @@ def markdown(document: dict[str, Any], figures: str = "") -> str:
     """
     parts = [
         f"# {document['target']}: {document['title']}",
-        f"{document['source']}. Made by `{document['command']}`.",
+        f"{document['source']}. Made by `{document['command']}`{_seeds(document['seeds'])}.",
     ]
     if document["claims"]:
         lines = [[c["statement"], c["verdict"], c["reason"]] for c in document["claims"]]
@@ -106,6 +109,11 @@ def markdown(document: dict[str, Any], figures: str = "") -> str:
         + f". All jobs together took {document['seconds']:.0f} s."
     )
     return "\n\n".join(parts) + "\n"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Those a result is made of; of a request some may be missing."""
+    return f", seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
 
 
 def claims_text(claims: Sequence[Claim]) -> str:

@@ -1,28 +1,21 @@
-"""Jobs by several processes of this machine: each when what it needs is done."""
+"""Which jobs can begin: each when what it needs is done."""
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import time
 from dataclasses import dataclass
-from multiprocessing import connection
 from typing import TYPE_CHECKING
 
 from twostep_rs.errors import ConfigError
-from twostep_rs.reproduce.worker import work
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from multiprocessing.process import BaseProcess
+    from collections.abc import Iterable, Mapping
 
+    from twostep_rs.reproduce.engines import Engine
     from twostep_rs.reproduce.job import Job
     from twostep_rs.reproduce.store import Store
     from twostep_rs.runs.progress import Progress
-
-# Imported once, before processes branch off: every job would spend seconds on it.
-_PRELOADED = ["twostep_rs.training.model", "torch._dynamo"]
-_SECONDS_TO_STOP = 10.0
 
 
 @dataclass(frozen=True)
@@ -63,17 +56,16 @@ def _collect(job: Job, found: dict[str, Job], path: tuple[str, ...]) -> None:
 
 
 def run_jobs(
-    jobs: Iterable[Job], store: Store, *, workers: int, threads: int, progress: Progress
+    jobs: Iterable[Job], store: Store, engine: Engine, progress: Progress
 ) -> list[Failure]:
     """Do the jobs that are not done yet.
 
-    One process does one job. A job that fails costs those that need it; the others go on.
+    A job that fails costs those that need it; the others go on.
 
     Args:
         jobs: what to do, with all they need.
         store: where.
-        workers: processes at a time.
-        threads: threads of each.
+        engine: what does them; it is closed at the end.
         progress: where to report.
 
     Returns:
@@ -84,23 +76,22 @@ def run_jobs(
         RunDirectoryError: another job of the same name was done there.
         KeyboardInterrupt: on Ctrl-C; the jobs in flight are stopped and can go on.
     """
-    every = in_order(jobs)
-    schedule = _Schedule(every, {name for name, job in every.items() if store.finished(job)})
-    running: dict[str, tuple[BaseProcess, float]] = {}
-    with progress.task("jobs") as advance, _stopped_at_the_end(running):
+    with contextlib.closing(engine), progress.task("jobs") as advance:
+        every = in_order(jobs)
+        schedule = _Schedule(every, {name for name, job in every.items() if store.finished(job)})
+        running: dict[str, float] = {}
         while True:
-            for job in schedule.ready(set(running), workers - len(running)):
+            for job in schedule.ready(set(running), engine.places - len(running)):
                 progress.note(f"{job.name}: begun")
-                running[job.name] = _start(job, store, threads), time.monotonic()
+                engine.start(job, store)
+                running[job.name] = time.monotonic()
             advance(len(schedule.done), len(every))
             if not running:
                 return schedule.failures
-            for name in _ended(running):
-                process, start = running.pop(name)
-                process.join()
-                log = store.log(every[name])
-                outcome = schedule.ended(name, process.exitcode, f"see {log}")
-                progress.note(f"{name}: {outcome}, {time.monotonic() - start:.0f} s")
+            for name, failure in engine.ended():
+                schedule.ended(name, failure and f"{failure}; see {store.log(every[name])}")
+                seconds = time.monotonic() - running.pop(name)
+                progress.note(f"{name}: {failure or 'done'}, {seconds:.0f} s")
 
 
 class _Schedule:
@@ -127,49 +118,13 @@ class _Schedule:
         ]
         return free[: max(0, places)]
 
-    def ended(self, name: str, exitcode: int | None, where: str) -> str:
-        """Note how a process ended; in words."""
-        if exitcode == 0:
+    def ended(self, name: str, failure: str | None) -> None:
+        """Note how a job ended."""
+        if failure is None:
             self.done.add(name)
-            return "done"
-        how = f"killed by signal {-exitcode}" if exitcode and exitcode < 0 else "failed"
-        self._failed[name] = f"{how}; {where}"
-        return how
+        else:
+            self._failed[name] = failure
 
     @property
     def failures(self) -> list[Failure]:
         return [Failure(self._jobs[name], reason) for name, reason in self._failed.items()]
-
-
-def _start(job: Job, store: Store, threads: int) -> BaseProcess:
-    arguments = (job, store, threads)
-    process: BaseProcess
-    if "forkserver" in multiprocessing.get_all_start_methods():
-        server = multiprocessing.get_context("forkserver")
-        server.set_forkserver_preload(_PRELOADED)
-        process = server.Process(target=work, args=arguments)
-    else:
-        process = multiprocessing.get_context("spawn").Process(target=work, args=arguments)
-    process.start()
-    return process
-
-
-def _ended(running: Mapping[str, tuple[BaseProcess, float]]) -> Sequence[str]:
-    """Names of processes that have ended, at least one."""
-    ready = connection.wait([process.sentinel for process, _ in running.values()])
-    return [name for name, (process, _) in running.items() if process.sentinel in ready]
-
-
-@contextlib.contextmanager
-def _stopped_at_the_end(running: Mapping[str, tuple[BaseProcess, float]]) -> Iterator[None]:
-    """No process outlives the block."""
-    try:
-        yield
-    finally:
-        for process, _ in running.values():
-            process.terminate()
-        for process, _ in running.values():
-            process.join(_SECONDS_TO_STOP)
-            if process.is_alive():
-                process.kill()
-                process.join()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
 _NUMBER = (int, float)
+_LATER = "processor_seconds"
 
 
 @dataclass(frozen=True)
@@ -37,11 +38,14 @@ class Cost:
         seconds: wall time.
         peak_memory_mb: largest resident memory of its process.
         peak_gpu_memory_mb: largest memory of torch's tensors on a GPU; 0 without one.
+        processor_seconds: time of all its threads and children, which other work on the machine
+            changes little; ``None`` in records from before it was measured.
     """
 
     seconds: float
     peak_memory_mb: float
     peak_gpu_memory_mb: float
+    processor_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Store:
     """
 
     directory: Path
+
+    def absolute(self) -> Store:
+        """The same for processes that work elsewhere."""
+        return Store(self.directory.resolve())
 
     def path(self, job: Job) -> Path:
         """The directory of a job."""
@@ -108,9 +116,8 @@ class Store:
         """
         path = self._record(job)
         record = read_json(path)
-        return Cost(
-            **{name: float(take(path, record, name, _NUMBER)) for name in Cost.__annotations__}
-        )
+        known = [name for name in Cost.__annotations__ if name != _LATER or record.get(name)]
+        return Cost(**{name: float(take(path, record, name, _NUMBER)) for name in known})
 
     def environment(self, job: Job) -> dict[str, Any]:
         """Versions and machine of its last session.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import sys
 import threading
 import time
+import traceback
 from multiprocessing import connection, parent_process
 from typing import TYPE_CHECKING
 
@@ -41,6 +43,26 @@ def work(job: Job, store: Store, threads: int) -> None:
         sys.exit(FAILED)
 
 
+def work_as_guest(job: Job, store: Store, threads: int) -> bool:
+    """Do the job in a process that an engine started and watches; whether it is done.
+
+    Output and errors go to the log of the job.
+    """
+    log = store.log(job)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("a", encoding="utf-8") as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
+        try:
+            do(job, store, threads)
+        except Exception:
+            traceback.print_exc()
+            return False
+    return True
+
+
 def do(job: Job, store: Store, threads: int) -> None:
     """Do the job and note that it is done, with what it took."""
     set_num_threads(threads)
@@ -53,12 +75,18 @@ def do(job: Job, store: Store, threads: int) -> None:
 
 
 def _cost(seconds: float) -> Cost:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    peak = used[0].ru_maxrss
     unit = 2**20 if sys.platform == "darwin" else 2**10  # bytes there, kilobytes elsewhere
     on_gpu = 0
     if (torch := sys.modules.get("torch")) is not None and torch.cuda.is_initialized():
         on_gpu = torch.cuda.max_memory_allocated()
-    return Cost(seconds, peak_memory_mb=peak / unit, peak_gpu_memory_mb=on_gpu / 2**20)
+    return Cost(
+        seconds,
+        peak_memory_mb=peak / unit,
+        peak_gpu_memory_mb=on_gpu / 2**20,
+        processor_seconds=sum(one.ru_utime + one.ru_stime for one in used),
+    )
 
 
 def _write_to(log: Path) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from twostep_rs.reproduce.job import Computation, Job
     from twostep_rs.reproduce.store import Store
 
+# Distances that differ by less count as equal: a tenth of what the paper calls minor.
+_EQUAL = 1e-4
+_ORDER = 10.0
+
 # Of the interval in which a factor is sought.
 _HALVINGS = 60
 
@@ -175,8 +179,6 @@ def _claims(found: Mapping[str, Column], variants: Mapping[str, Variant]) -> lis
     exact = found["exact"]
     blur, blur_error = mean_gap(largest.scores, exact.scores)
     near, near_error = mean_gap(least.scores, exact.scores)
-    fastest = min(column.spent.couplings for column in absolute.values())
-    times = fastest / exact.spent.couplings
     memory = min(
         column.spent.memory_mb + column.spent.gpu_memory_mb for column in absolute.values()
     )
@@ -192,16 +194,42 @@ def _claims(found: Mapping[str, Column], variants: Mapping[str, Variant]) -> lis
             "reproduced" if abs(near) < max(blur, 2.0 * near_error) else "not reproduced",
             f"it differs by {near:+.5f} ± {near_error:.5f}",
         ),
-        Claim(
-            "exact couplings are an order of magnitude faster than the fastest Sinkhorn run",
-            "reproduced" if times >= 10.0 else "not reproduced",
-            f"couplings by the fastest take {times:.1f} times as long as exact ones "
-            f"({fastest:.1f} and {exact.spent.couplings:.1f} s)",
-        ),
+        *_time_claims(absolute, exact),
         Claim(
             "exact couplings take the least memory",
             "reproduced" if own <= memory else "not reproduced",
             f"{own:.0f} MB in all, {memory:.0f} MB with Sinkhorn",
+        ),
+    ]
+
+
+def _time_claims(absolute: Mapping[float, Column], exact: Column) -> list[Claim]:
+    """Waiting for couplings: at equal accuracy, and against the fastest whatever it costs."""
+    own = exact.spent.couplings
+    gaps = {eps: mean_gap(column.scores, exact.scores)[0] for eps, column in absolute.items()}
+    times = {eps: column.spent.couplings / own for eps, column in absolute.items()}
+    equal = [eps for eps, gap in gaps.items() if gap <= _EQUAL]
+    told = {
+        eps: f"{absolute[eps].spent.couplings:.1f} s at epsilon = {eps:g}, {times[eps]:.1f} times "
+        f"as long, distance {gaps[eps]:+.5f}"
+        for eps in absolute
+    }
+    fastest = min(absolute, key=lambda eps: absolute[eps].spent.couplings)
+    least = min((times[eps] for eps in equal), default=math.inf)
+    return [
+        Claim(
+            f"exact couplings take less time than Sinkhorn at equal accuracy (ours: distances "
+            f"within {_EQUAL:g} of exact plans)",
+            "reproduced" if least > 1.0 else "not reproduced",
+            f"exact plans {own:.1f} s; Sinkhorn "
+            + ("; ".join(told[eps] for eps in equal) or "reaches it at no epsilon"),
+        ),
+        Claim(
+            "exact couplings are an order of magnitude faster than even the fastest Sinkhorn run",
+            "reproduced" if times[fastest] >= _ORDER else "not reproduced",
+            f"exact plans {own:.1f} s; the fastest is no equal: {told[fastest]}"
+            if fastest not in equal
+            else f"exact plans {own:.1f} s; {told[fastest]}",
         ),
     ]
 
@@ -214,12 +242,14 @@ def _contraction(
     bound = contracted(reference, 0.05, price) - reference
     exact = variances["exact"]["gap"]
     debiased = next(variances[k]["gap"] for k, v in variants.items() if v.debias)
+    due = measured - exact
     return Claim(
         "a large epsilon smooths the plan and blurs distributions",
-        "not reproduced" if measured < 0.5 * bound else "open",
+        "not reproduced" if due < 0.5 * bound else "open",
         f"it contracts them: the variance across the flow changes by {measured:+.4f} at epsilon = "
-        f"0.05, where {bound:+.4f} is predicted of undebiased Sinkhorn, by {exact:+.4f} with exact "
-        f"plans, and by {debiased:+.4f} with the bias taken out",
+        f"0.05 and, since batches are finite, by {exact:+.4f} with exact plans too, so that "
+        f"{due:+.4f} is due to the entropy; {bound:+.4f} is predicted of undebiased Sinkhorn. With "
+        f"the bias of both taken out the change is {debiased:+.4f}",
     )
 
 
