@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from twostep_rs.errors import ConvergenceError
-from twostep_rs.ot.log_sums import Pull, log_sums, pull, weights
+from twostep_rs.ot.log_sums import Pull, laid_out, log_sums, pull, weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -106,11 +106,19 @@ def iterated(pairs: Pairs, iterations: int) -> Tensor:
     On a CPU exponentials are dear and small matrices cheap: there the plan of the second update
     is kept, and the others scale its rows and columns.
     """
+    pairs = _laid_out(pairs)
     v = pairs.start()
     first = min(iterations, _BEFORE_SCALING) if _keeps_plan(pairs) else iterations
     for _ in range(first):
         v, _, _ = _updated(pairs, v)
     return v if first == iterations else _scaled(pairs, v, iterations - first)
+
+
+def _laid_out(pairs: Pairs) -> Pairs:
+    """The same pairs, for many sums."""
+    x = laid_out(pairs.x)
+    # A cloud with itself is known by that.
+    return replace(pairs, x=x, y=x if pairs.x is pairs.y else laid_out(pairs.y))
 
 
 def _keeps_plan(pairs: Pairs) -> bool:
@@ -142,6 +150,7 @@ def converged(pairs: Pairs, *, tolerance: float = 1e-3, max_iterations: int = 10
     Raises:
         ConvergenceError: the updates ran out; ``.gap`` is the residual times the cost's scale.
     """
+    pairs = _laid_out(pairs)
     v = pairs.start()
     for wider in _annealing(pairs):
         # The potential in units of the cost stays; epsilon is its unit here.

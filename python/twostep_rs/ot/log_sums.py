@@ -124,6 +124,14 @@ def weights(
     return torch.cat([logits.softmax(dim=2) for _, logits in blocks], dim=1)
 
 
+def laid_out(points: Tensor) -> Tensor:
+    """The same points, (k, n, d), as the kernel of a GPU reads them: axis by axis in memory.
+
+    Points that are laid out once are not copied by every call.
+    """
+    return points.mT.contiguous().mT if _fuses(points) else points
+
+
 def _mean(x: Tensor, y: Tensor, weights: Tensor, period: Tensor | None) -> Tensor:
     if period is None:
         return torch.bmm(weights, y) - x
