@@ -56,6 +56,7 @@ def _study(name: str, request: Request) -> list[Computation]:
             f"w-flow/{name}-{request.preset}-s{seed}",
             sizes.STUDIES[name],
             {"seed": seed, **sizes.of(name, request.preset)},
+            device=None if name == "fields" else request.device,
         )
         for seed in request.seeds
     ]
