@@ -46,10 +46,17 @@ _MANY = 2**15
 
 
 def log_sums(
-    x: Tensor, y: Tensor, h: Tensor, rate: Tensor, *, period: Tensor | None, others: bool
+    x: Tensor,
+    y: Tensor,
+    h: Tensor,
+    rate: Tensor,
+    *,
+    period: Tensor | None,
+    others: bool,
+    masses: Tensor | None = None,
 ) -> Tensor:
     """As :func:`twostep_rs.ot.log_sums.log_sums`."""
-    sums, _ = run(x, y, h, rate, period, others=others, pulls=False)
+    sums, _ = run(x, y, h, rate, period, others=others, pulls=False, masses=masses)
     return sums
 
 
@@ -70,6 +77,7 @@ def run(
     *,
     others: bool,
     pulls: bool,
+    masses: Tensor | None = None,
     blocks: Blocks | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The sums, and where ``pulls`` the displacements (the sums again otherwise).
@@ -82,6 +90,7 @@ def run(
         period: likewise.
         others: likewise.
         pulls: whether displacements are wanted.
+        masses: as for :func:`twostep_rs.ot.log_sums.log_sums`.
         blocks: how to divide the work; by the number of points by default.
     """
     problems, n, axes = x.shape
@@ -96,6 +105,7 @@ def run(
         h.contiguous(),
         rate.contiguous(),
         rate if period is None else period,
+        rate if masses is None else masses.contiguous(),
         sums,
         displacement,
         n,
@@ -104,6 +114,7 @@ def run(
         TORUS=period is not None,
         OTHERS=others,
         PULLS=pulls,
+        BALANCED=masses is not None,
         POINTS=blocks.points,
         COLUMNS=blocks.columns,
         SHARES=blocks.warps,
@@ -198,6 +209,7 @@ def _kernel(
     h,
     rate,
     period,
+    masses,
     sums,
     displacement,
     n,
@@ -206,6 +218,7 @@ def _kernel(
     TORUS: tl.constexpr,
     OTHERS: tl.constexpr,
     PULLS: tl.constexpr,
+    BALANCED: tl.constexpr,
     POINTS: tl.constexpr,
     COLUMNS: tl.constexpr,
     SHARES: tl.constexpr,
@@ -255,7 +268,10 @@ def _kernel(
     highest = tl.max(top, axis=1)
     fade = tl.exp2(top - highest[:, None, :])
     mass = tl.sum(total * fade, axis=1)
-    tl.store(sums + row, (highest + tl.log2(mass)) * LOG_2, mask=here)
+    log_sum = (highest + tl.log2(mass)) * LOG_2
+    if BALANCED:
+        log_sum = tl.load(masses + problem * n + row, mask=here, other=0.0) - log_sum
+    tl.store(sums + row, log_sum, mask=here)
     if PULLS:
         tl.store(displacement + row * AXES, tl.sum(s0 * fade, axis=1) / mass, mask=here)
         if AXES > 1:

@@ -49,6 +49,7 @@ def log_sums(
     *,
     period: Tensor | None = None,
     others: bool = False,
+    masses: Tensor | None = None,
 ) -> Tensor:
     r"""The sums L, of k problems at once.
 
@@ -59,6 +60,8 @@ def log_sums(
         rate: :math:`\rho` of every problem, ``(k,)``.
         period: periods of the axes of a torus, ``(d,)``; free space by default.
         others: whether the partner of the same index is left out.
+        masses: logarithms of the masses of x, ``(k, n)``. Where they are given the result is
+            ``masses - L``: by Sinkhorn's iteration the h of x for the sums of y.
 
     Returns:
         ``(k, n)``.
@@ -66,9 +69,10 @@ def log_sums(
     if _fuses(x):
         from twostep_rs.ot import fused
 
-        return fused.log_sums(x, y, h, rate, period=period, others=others)
+        return fused.log_sums(x, y, h, rate, period=period, others=others, masses=masses)
     blocks = [logits.logsumexp(dim=2) for _, logits in _blocks(x, y, h, rate, period, others)]
-    return torch.cat(blocks, dim=1)
+    sums = torch.cat(blocks, dim=1)
+    return sums if masses is None else masses - sums
 
 
 def pull(
