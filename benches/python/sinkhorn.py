@@ -5,8 +5,10 @@ potentials of two clouds of 4096 points in three dimensions, from zero, at one s
 is installed: `flash-sinkhorn` (its alternating solver, with and without TF32), `geomloss` (KeOps
 or dense) and this package; called as they come and, where they can be, recorded as a CUDA graph.
 The rounds alternate; medians. The error is that of the potential after as many updates in float64.
+The part `divisions`, not done by default, times one sum with every division of the work, from which
+those of `twostep_rs.ot.fused` are chosen.
 
-    python benches/python/sinkhorn.py [--smoke] [--tune] [--json FILE]
+    python benches/python/sinkhorn.py [--smoke] [--parts PART ...] [--json FILE]
 """
 
 from __future__ import annotations
@@ -277,6 +279,9 @@ def rivals(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+PARTS = {"exactness": exactness, "memory": memory, "divisions": tuning, "time": rivals}
+
+
 def show(row: dict[str, Any]) -> None:
     print(
         ", ".join(
@@ -290,8 +295,12 @@ def show(row: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--smoke", action="store_true", help="one round at the smallest size")
-    parser.add_argument("--tune", action="store_true", help="time every division of the work")
-    parser.add_argument("--compile", metavar="I/N", help="compile that share of them and stop")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=["exactness", "memory", "time"]
+    )
+    parser.add_argument(
+        "--compile", metavar="I/N", help="compile a share of the divisions and stop"
+    )
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1000)
@@ -304,10 +313,9 @@ def main() -> None:
         compile_share(options.compile)
         return
     load = os.getloadavg()[0]
-    parts = [exactness, memory, *([tuning] if options.tune else []), rivals]
     rows: list[dict[str, Any]] = []
-    for part in parts:
-        rows += part(options)
+    for part in options.parts:
+        rows += PARTS[part](options)
         if options.json:
             here = [package for name, package in RIVALS.items() if importlib.util.find_spec(name)]
             found = record(options, load, rows, ["torch", "triton", *here])
