@@ -70,8 +70,8 @@ def log_sums(
         from twostep_rs.ot import fused
 
         return fused.log_sums(x, y, h, rate, period=period, others=others, masses=masses)
-    blocks = [logits.logsumexp(dim=2) for _, logits in _blocks(x, y, h, rate, period, others)]
-    sums = torch.cat(blocks, dim=1)
+    parts = _blocks(x, y, h, rate, period, others)
+    sums = torch.cat([_log_sum(logits, logits.softmax(dim=2)) for _, logits in parts], dim=1)
     return sums if masses is None else masses - sums
 
 
@@ -100,8 +100,9 @@ def pull(
         return Pull(*fused.pull(x, y, h, rate, period=period, others=others))
     displacements, sums = [], []
     for points, logits in _blocks(x, y, h, rate, period, others):
-        sums.append(logits.logsumexp(dim=2))
-        displacements.append(_mean(points, y, logits.softmax(dim=2), period))
+        plan = logits.softmax(dim=2)
+        sums.append(_log_sum(logits, plan))
+        displacements.append(_mean(points, y, plan, period))
     return Pull(torch.cat(displacements, dim=1), torch.cat(sums, dim=1))
 
 
@@ -134,6 +135,15 @@ def laid_out(points: Tensor) -> Tensor:
     Points that are laid out once are not copied by every call.
     """
     return points.mT.contiguous().mT if _fuses(points) else points
+
+
+def _log_sum(logits: Tensor, plan: Tensor) -> Tensor:
+    """``logits.logsumexp(dim=2)`` by their softmax.
+
+    The exponential of logsumexp takes ten times as long on a CPU where it underflows, and far
+    partners are many.
+    """
+    return logits.amax(dim=2) - plan.amax(dim=2).log_()
 
 
 def _mean(x: Tensor, y: Tensor, weights: Tensor, period: Tensor | None) -> Tensor:
