@@ -54,6 +54,9 @@ def test_streamed_sums_equal_the_matrix(dim, torus, others, monkeypatch):
     torch.testing.assert_close(found.log_sum, sums)
     torch.testing.assert_close(found.displacement, displacement)
     torch.testing.assert_close(log_sums(*clouds, period=period, others=others), sums)
+    masses = torch.randn_like(sums)
+    found = log_sums(*clouds, period=period, others=others, masses=masses)
+    torch.testing.assert_close(found, masses - sums)
     plan = weights(*clouds, period=period, others=others)
     torch.testing.assert_close(plan.sum(dim=2), torch.ones_like(sums))
     if period is None:
@@ -75,6 +78,9 @@ def check_fused(device, cases=CASES):
         torch.testing.assert_close(total.cpu().double(), sums, rtol=1e-5, atol=5e-5)
         alone = fused.log_sums(*singles, period=lengths, others=others)
         torch.testing.assert_close(alone, total)
+        masses = torch.randn_like(total)
+        left = fused.log_sums(*singles, period=lengths, others=others, masses=masses)
+        torch.testing.assert_close(left, masses - total)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -22,6 +22,9 @@ TINY = (
     "stage_1.width=8",
     "stage_1.depth=2",
     "stage_1.held_out=100",
+    "stage_2.steps=4",
+    "stage_2.batch=50",
+    "stage_2.width=8",
     "evaluation.particles=60",
     "evaluation.references=2",
     "evaluation.floor_pairs=2",
@@ -34,6 +37,7 @@ SIZES = {
     "fields": {"particles": 100},
 }
 NAMES = tuple(f"w-flow-figure-{k}" for k in (2, 3, 5, 6, 7, 8, 9))
+PROBLEMS = ("gaussians8", "imbalanced", "oval")
 
 
 def do(target, request, store):
@@ -46,20 +50,46 @@ def do(target, request, store):
     return target.summarise(request, store)
 
 
-def test_every_figure_is_made_with_its_verdicts(tmp_path, monkeypatch):
+@pytest.fixture
+def tiny(monkeypatch):
+    """Every study and run at a tiny size."""
     monkeypatch.setattr(sizes, "_QUICK", SIZES)
-    for name in ("oval", "imbalanced"):
+    for name in PROBLEMS:
         experiment = experiments.get(name)
-        small = config_file.override(experiment.config("quick").for_method("w-flow"), TINY)
+        small = experiment.config("quick")
+        small = config_file.override(small.for_method("w-flow"), TINY).for_method("meanflow")
         changed = replace(experiment, config=lambda preset, small=small: small)
         monkeypatch.setitem(experiments.EXPERIMENTS, name, changed)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_every_figure_is_made_with_its_verdicts(tmp_path):
     for name in NAMES:
         summary = do(registry.get(name), Request(), Store(tmp_path))
         assert list(summary.figures) == [name]
         assert summary.claims
         json.dumps(summary.numbers)
-        for table in summary.tables:
-            assert {len(line) for line in table.lines} == {len(table.heading)}
+        check_tables(summary)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_methods_are_compared_alone_and_with_deep_particle(tmp_path):
+    request = Request(seeds=(0, 1))
+    summary = do(registry.get("planar"), request, Store(tmp_path))
+    assert set(summary.numbers) == set(PROBLEMS)
+    assert len(summary.claims) == 1 + 3 + 2 * 3
+    check_tables(summary)
+    # Of every method there are both stages, and one stage I for both.
+    for by in summary.numbers.values():
+        assert [len(one["w2_squared"]) for one in by.values()] == [2, 2, 2, 2, 1]
+    names = {job.name for job in registry.get("planar").jobs(request)}
+    shared = {job.name for job in registry.get("w-flow-figure-6").jobs(request)}
+    assert shared < names
+
+
+def check_tables(summary):
+    for table in summary.tables:
+        assert {len(line) for line in table.lines} == {len(table.heading)}
 
 
 def test_figures_that_show_the_same_run_share_it():

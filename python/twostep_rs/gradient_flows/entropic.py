@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from twostep_rs._torus import shortest
 from twostep_rs.errors import ConvergenceError
-from twostep_rs.ot.log_sums import Pull, log_sums, pull, weights
+from twostep_rs.ot.log_sums import Pull, laid_out, log_sums, pull, weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,11 +62,11 @@ class Pairs:
 
     def sources(self, v: Tensor) -> Tensor:
         """The u, (k, n), whose rows of the plan have the masses of the sources."""
-        return -self._sums(self.x, self.y, v + _masses(self.log_b, self.y))
+        return -self.sums(self.x, self.y, v + _masses(self.log_b, self.y))
 
     def targets(self, u: Tensor) -> Tensor:
         """The v, (k, m), whose columns of the plan have the masses of the targets."""
-        return -self._sums(self.y, self.x, u + _masses(self.log_a, self.x))
+        return -self.sums(self.y, self.x, u + _masses(self.log_a, self.x))
 
     def pull(self, v: Tensor) -> Pull:
         """Displacements from the sources to the means of their partners, with the sums of u."""
@@ -76,10 +77,12 @@ class Pairs:
         """A v of zeros, (k, m)."""
         return self.y.new_zeros(self.y.shape[:2])
 
-    def _sums(self, x: Tensor, y: Tensor, h: Tensor) -> Tensor:
-        return log_sums(x, y, h, self.rate, period=self.period, others=self.others)
+    def sums(self, x: Tensor, y: Tensor, h: Tensor, masses: Tensor | None = None) -> Tensor:
+        """Sums over the pairs of one of the clouds with the other, as of :func:`log_sums`."""
+        rate, period = self.rate, self.period
+        return log_sums(x, y, h, rate, period=period, others=self.others, masses=masses)
 
-    @property
+    @cached_property
     def rate(self) -> Tensor:
         """Factor of a squared distance in the exponent, (k,)."""
         return 0.5 / self.epsilon
@@ -107,11 +110,32 @@ def iterated(pairs: Pairs, iterations: int) -> Tensor:
     On a CPU exponentials are dear and small matrices cheap: there the plan of the second update
     is kept, and the others scale its rows and columns.
     """
+    pairs = _laid_out(pairs)
     v = pairs.start()
     first = min(iterations, _BEFORE_SCALING) if _keeps_plan(pairs) else iterations
-    for _ in range(first):
-        v, _, _ = _updated(pairs, v)
+    if pairs.x is pairs.y:
+        for _ in range(first):
+            v, _, _ = _updated(pairs, v)
+    else:
+        v = _in_turns(pairs, v, first)
     return v if first == iterations else _scaled(pairs, v, iterations - first)
+
+
+def _in_turns(pairs: Pairs, v: Tensor, updates: int) -> Tensor:
+    """The next v by turns, one sum each."""
+    log_a, log_b = _masses(pairs.log_a, pairs.x), _masses(pairs.log_b, pairs.y)
+    h = v + log_b
+    for _ in range(updates):
+        h = pairs.sums(pairs.x, pairs.y, h, log_a)
+        h = pairs.sums(pairs.y, pairs.x, h, log_b)
+    return h - log_b
+
+
+def _laid_out(pairs: Pairs) -> Pairs:
+    """The same pairs, for many sums."""
+    x = laid_out(pairs.x)
+    # A cloud with itself is known by that.
+    return replace(pairs, x=x, y=x if pairs.x is pairs.y else laid_out(pairs.y))
 
 
 def _keeps_plan(pairs: Pairs) -> bool:
@@ -143,6 +167,7 @@ def converged(pairs: Pairs, *, tolerance: float = 1e-3, max_iterations: int = 10
     Raises:
         ConvergenceError: the updates ran out; ``.gap`` is the residual times the cost's scale.
     """
+    pairs = _laid_out(pairs)
     v = pairs.start()
     for wider in _annealing(pairs):
         # The potential in units of the cost stays; epsilon is its unit here.

@@ -1,14 +1,15 @@
 """The sums of :mod:`twostep_rs.ot.log_sums` as one kernel, in Triton, in float32.
 
-A program holds a block of points and runs over all partners, block by block, with the running
-maximum of a stable log-sum-exp (as attention does: Dao et al. 2022). Per pair it takes d + 3
-operations and one exponential, whose unit is the limit of a GPU.
+A program holds some points in each thread of a warp, and runs over all partners with the running
+maximum of a stable log-sum-exp (as attention does: Dao et al. 2022). Its warps hold the same points
+and share the partners between them; each thread keeps sums of its own, and they meet once, at the
+end: within the loop no thread waits for another.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 import triton
@@ -18,20 +19,44 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _LOG_2 = math.log(2.0)
+#: A float32 from here on is a whole number, and for some way.
+_ROUNDING = 1.5 * 2.0**23
 
-#: Partners of a block.
-_COLUMNS = 128
-#: Points of a block where there are few, and where there are enough to fill a GPU.
-_ROWS = (16, 32)
+
+class Blocks(NamedTuple):
+    """How a problem is divided.
+
+    Attributes:
+        points: of each thread; all warps of a program hold the same.
+        columns: partners that a thread takes at a time.
+        warps: of a program, among which partners are divided.
+    """
+
+    points: int
+    columns: int
+    warps: int
+
+
+#: Threads of a warp.
+_LANES = 32
+#: Where there are few points, and where there are enough to fill a GPU.
+_BLOCKS = (Blocks(1, 16, 8), Blocks(2, 16, 4))
 #: Points from which on the larger blocks fill it.
 _MANY = 2**15
 
 
 def log_sums(
-    x: Tensor, y: Tensor, h: Tensor, rate: Tensor, *, period: Tensor | None, others: bool
+    x: Tensor,
+    y: Tensor,
+    h: Tensor,
+    rate: Tensor,
+    *,
+    period: Tensor | None,
+    others: bool,
+    masses: Tensor | None = None,
 ) -> Tensor:
     """As :func:`twostep_rs.ot.log_sums.log_sums`."""
-    sums, _ = _run(x, y, h, rate, period, others=others, pulls=False)
+    sums, _ = run(x, y, h, rate, period, others=others, pulls=False, masses=masses)
     return sums
 
 
@@ -39,11 +64,11 @@ def pull(
     x: Tensor, y: Tensor, h: Tensor, rate: Tensor, *, period: Tensor | None, others: bool
 ) -> tuple[Tensor, Tensor]:
     """As :func:`twostep_rs.ot.log_sums.pull`."""
-    sums, displacement = _run(x, y, h, rate, period, others=others, pulls=True)
+    sums, displacement = run(x, y, h, rate, period, others=others, pulls=True)
     return displacement, sums
 
 
-def _run(
+def run(
     x: Tensor,
     y: Tensor,
     h: Tensor,
@@ -52,38 +77,129 @@ def _run(
     *,
     others: bool,
     pulls: bool,
+    masses: Tensor | None = None,
+    blocks: Blocks | None = None,
 ) -> tuple[Tensor, Tensor]:
+    """The sums, and where ``pulls`` the displacements (the sums again otherwise).
+
+    Args:
+        x: as for :func:`twostep_rs.ot.log_sums.log_sums`.
+        y: likewise.
+        h: likewise.
+        rate: likewise.
+        period: likewise.
+        others: likewise.
+        pulls: whether displacements are wanted.
+        masses: as for :func:`twostep_rs.ot.log_sums.log_sums`.
+        blocks: how to divide the work; by the number of points by default.
+    """
     problems, n, axes = x.shape
-    m = y.shape[1]
     sums = x.new_empty(problems, n)
     displacement = torch.empty_like(x, memory_format=torch.contiguous_format) if pulls else sums
-    rows = _ROWS[problems * n >= _MANY]
-    _kernel[(triton.cdiv(n, rows), problems)](
-        x.contiguous(),
-        y.contiguous(),
+    if blocks is None:
+        blocks = _BLOCKS[problems * n >= _MANY]
+    _kernel[(triton.cdiv(n, blocks.points * _LANES), problems)](
+        # Axis by axis, so that partners are loaded by fours.
+        x.mT.contiguous(),
+        y.mT.contiguous(),
         h.contiguous(),
         rate.contiguous(),
         rate if period is None else period,
+        rate if masses is None else masses.contiguous(),
         sums,
         displacement,
         n,
-        m,
+        y.shape[1],
         AXES=axes,
         TORUS=period is not None,
         OTHERS=others,
         PULLS=pulls,
-        ROWS=rows,
-        COLUMNS=_COLUMNS,
+        BALANCED=masses is not None,
+        POINTS=blocks.points,
+        COLUMNS=blocks.columns,
+        SHARES=blocks.warps,
+        LANES=_LANES,
         LOG_2=_LOG_2,
+        num_warps=blocks.warps,
     )
     return sums, displacement
 
 
 @triton.jit
-def _gap(x, y, length):
-    """The shortest way from x to y on a circle."""
-    gap = y[None, :] - x[:, None]
-    return gap - length * tl.floor(gap / length + 0.5)
+def _gap(x, y, period, axis: tl.constexpr, TORUS: tl.constexpr, ROUNDING: tl.constexpr = _ROUNDING):
+    """Ways from x to y along one axis; on a circle the shortest."""
+    gap = y[None, :, :, None] - x[:, None, None, :]
+    if TORUS:
+        length = tl.load(period + axis)
+        # The sum has no bits for fractions: a rounding without its slow instruction.
+        gap -= length * ((gap * (1.0 / length) + ROUNDING) - ROUNDING)
+    return gap
+
+
+@triton.jit
+def _load(pointer, place, there, MASKED: tl.constexpr, other: tl.constexpr):
+    if MASKED:
+        return tl.load(pointer + place, mask=there, other=other)
+    return tl.load(pointer + place)
+
+
+@triton.jit
+def _added(
+    top,
+    total,
+    s0,
+    s1,
+    s2,
+    s3,
+    row,
+    x0,
+    x1,
+    x2,
+    x3,
+    column,
+    y,
+    h,
+    scale,
+    period,
+    m,
+    AXES: tl.constexpr,
+    TORUS: tl.constexpr,
+    OTHERS: tl.constexpr,
+    PULLS: tl.constexpr,
+    MASKED: tl.constexpr,
+    LOG_2: tl.constexpr,
+):
+    """The running maximum and the sums relative to it, with some more partners."""
+    there = column < m
+    weight = _load(h, column, there, MASKED, float("-inf")) / LOG_2
+    g0 = _gap(x0, _load(y, column, there, MASKED, 0.0), period, 0, TORUS)
+    square = g0 * g0
+    if AXES > 1:
+        g1 = _gap(x1, _load(y + m, column, there, MASKED, 0.0), period, 1, TORUS)
+        square += g1 * g1
+    if AXES > 2:
+        g2 = _gap(x2, _load(y + 2 * m, column, there, MASKED, 0.0), period, 2, TORUS)
+        square += g2 * g2
+    if AXES > 3:
+        g3 = _gap(x3, _load(y + 3 * m, column, there, MASKED, 0.0), period, 3, TORUS)
+        square += g3 * g3
+    logit = weight[None, :, :, None] - scale * square
+    if OTHERS:
+        itself = row[:, None, None, :] == column[None, :, :, None]
+        logit = tl.where(itself, float("-inf"), logit)
+    highest = tl.maximum(top, tl.max(logit, axis=1))
+    share = tl.exp2(logit - highest[:, None, :, :])
+    fade = tl.exp2(top - highest)
+    total = total * fade + tl.sum(share, axis=1)
+    if PULLS:
+        s0 = s0 * fade + tl.sum(share * g0, axis=1)
+        if AXES > 1:
+            s1 = s1 * fade + tl.sum(share * g1, axis=1)
+        if AXES > 2:
+            s2 = s2 * fade + tl.sum(share * g2, axis=1)
+        if AXES > 3:
+            s3 = s3 * fade + tl.sum(share * g3, axis=1)
+    return highest, total, s0, s1, s2, s3
 
 
 @triton.jit
@@ -93,6 +209,7 @@ def _kernel(
     h,
     rate,
     period,
+    masses,
     sums,
     displacement,
     n,
@@ -101,8 +218,11 @@ def _kernel(
     TORUS: tl.constexpr,
     OTHERS: tl.constexpr,
     PULLS: tl.constexpr,
-    ROWS: tl.constexpr,
+    BALANCED: tl.constexpr,
+    POINTS: tl.constexpr,
     COLUMNS: tl.constexpr,
+    SHARES: tl.constexpr,
+    LANES: tl.constexpr,
     LOG_2: tl.constexpr,
 ):
     problem = tl.program_id(1).to(tl.int64)
@@ -113,117 +233,50 @@ def _kernel(
     displacement += problem * n * AXES
     # Exponentials to the base two: those the device has.
     scale = tl.load(rate + problem) / LOG_2
-    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    # Tensors of pairs are (points, columns, shares, lanes): of the layout that Triton gives them
+    # the last axis goes to the lanes of a warp, the one before to warps, and columns stay within a
+    # thread, whose sums take no other.
+    first = tl.program_id(0) * POINTS * LANES
+    row = first + LANES * tl.arange(0, POINTS)[:, None] + tl.arange(0, LANES)[None, :]
     here = row < n
-    x0 = tl.load(x + row * AXES, mask=here, other=0.0)
-    if AXES > 1:
-        x1 = tl.load(x + row * AXES + 1, mask=here, other=0.0)
-    if AXES > 2:
-        x2 = tl.load(x + row * AXES + 2, mask=here, other=0.0)
-    if AXES > 3:
-        x3 = tl.load(x + row * AXES + 3, mask=here, other=0.0)
-    # In free space partners are seen from the middle of the block, so that products of positions
-    # cancel little.
-    inside = tl.sum(here.to(tl.float32), axis=0)
-    c0 = tl.sum(x0, axis=0) / inside
-    if AXES > 1:
-        c1 = tl.sum(x1, axis=0) / inside
-    if AXES > 2:
-        c2 = tl.sum(x2, axis=0) / inside
-    if AXES > 3:
-        c3 = tl.sum(x3, axis=0) / inside
+    x0 = tl.load(x + row, mask=here, other=0.0)
+    x1 = tl.load(x + n + row, mask=here, other=0.0) if AXES > 1 else x0
+    x2 = tl.load(x + 2 * n + row, mask=here, other=0.0) if AXES > 2 else x0
+    x3 = tl.load(x + 3 * n + row, mask=here, other=0.0) if AXES > 3 else x0
 
     # Not -inf, whose difference from itself is no number.
-    top = tl.full([ROWS], -1.0e30, tl.float32)
-    total = tl.zeros([ROWS], tl.float32)
-    if PULLS:
-        s0 = tl.zeros([ROWS], tl.float32)
-        s1 = tl.zeros([ROWS], tl.float32)
-        s2 = tl.zeros([ROWS], tl.float32)
-        s3 = tl.zeros([ROWS], tl.float32)
-    for start in range(0, m, COLUMNS):
-        column = start + tl.arange(0, COLUMNS)
-        there = column < m
-        weight = tl.load(h + column, mask=there, other=float("-inf")) / LOG_2
-        y0 = tl.load(y + column * AXES, mask=there, other=0.0)
-        if AXES > 1:
-            y1 = tl.load(y + column * AXES + 1, mask=there, other=0.0)
-        if AXES > 2:
-            y2 = tl.load(y + column * AXES + 2, mask=there, other=0.0)
-        if AXES > 3:
-            y3 = tl.load(y + column * AXES + 3, mask=there, other=0.0)
-        if TORUS:
-            g0 = _gap(x0, y0, tl.load(period))
-            square = g0 * g0
-            if AXES > 1:
-                g1 = _gap(x1, y1, tl.load(period + 1))
-                square += g1 * g1
-            if AXES > 2:
-                g2 = _gap(x2, y2, tl.load(period + 2))
-                square += g2 * g2
-            if AXES > 3:
-                g3 = _gap(x3, y3, tl.load(period + 3))
-                square += g3 * g3
-            logit = weight[None, :] - scale * square
-        else:
-            y0 -= c0
-            square = y0 * y0
-            if AXES > 1:
-                y1 -= c1
-                square += y1 * y1
-            if AXES > 2:
-                y2 -= c2
-                square += y2 * y2
-            if AXES > 3:
-                y3 -= c3
-                square += y3 * y3
-            logit = (weight - scale * square)[None, :]
-            logit = logit + (2.0 * scale * (x0 - c0))[:, None] * y0[None, :]
-            if AXES > 1:
-                logit += (2.0 * scale * (x1 - c1))[:, None] * y1[None, :]
-            if AXES > 2:
-                logit += (2.0 * scale * (x2 - c2))[:, None] * y2[None, :]
-            if AXES > 3:
-                logit += (2.0 * scale * (x3 - c3))[:, None] * y3[None, :]
-        if OTHERS:
-            logit = tl.where(row[:, None] == column[None, :], float("-inf"), logit)
-        highest = tl.maximum(top, tl.max(logit, axis=1))
-        share = tl.exp2(logit - highest[:, None])
-        fade = tl.exp2(top - highest)
-        total = total * fade + tl.sum(share, axis=1)
-        if PULLS:
-            s0 = s0 * fade + tl.sum(share * (g0 if TORUS else y0[None, :]), axis=1)
-            if AXES > 1:
-                s1 = s1 * fade + tl.sum(share * (g1 if TORUS else y1[None, :]), axis=1)
-            if AXES > 2:
-                s2 = s2 * fade + tl.sum(share * (g2 if TORUS else y2[None, :]), axis=1)
-            if AXES > 3:
-                s3 = s3 * fade + tl.sum(share * (g3 if TORUS else y3[None, :]), axis=1)
-        top = highest
+    top = tl.full([POINTS, SHARES, LANES], -1.0e30, tl.float32)
+    total = tl.zeros([POINTS, SHARES, LANES], tl.float32)
+    s0 = total
+    s1 = total
+    s2 = total
+    s3 = total
+    taken: tl.constexpr = COLUMNS * SHARES
+    place = tl.arange(0, COLUMNS)[:, None] + COLUMNS * tl.arange(0, SHARES)[None, :]
+    whole = m // taken * taken
+    for start in range(0, whole, taken):
+        top, total, s0, s1, s2, s3 = _added(
+            top, total, s0, s1, s2, s3, row, x0, x1, x2, x3, start + place, y, h, scale, period, m,
+            AXES, TORUS, OTHERS, PULLS, False, LOG_2,
+        )  # fmt: skip
+    if whole < m:
+        top, total, s0, s1, s2, s3 = _added(
+            top, total, s0, s1, s2, s3, row, x0, x1, x2, x3, whole + place, y, h, scale, period, m,
+            AXES, TORUS, OTHERS, PULLS, True, LOG_2,
+        )  # fmt: skip
 
-    log_sum = top + tl.log2(total)
-    x0 -= c0
-    if AXES > 1:
-        x1 -= c1
-    if AXES > 2:
-        x2 -= c2
-    if AXES > 3:
-        x3 -= c3
-    if not TORUS:
-        square = x0 * x0
-        if AXES > 1:
-            square += x1 * x1
-        if AXES > 2:
-            square += x2 * x2
-        if AXES > 3:
-            square += x3 * x3
-        log_sum -= scale * square
-    tl.store(sums + row, log_sum * LOG_2, mask=here)
+    highest = tl.max(top, axis=1)
+    fade = tl.exp2(top - highest[:, None, :])
+    mass = tl.sum(total * fade, axis=1)
+    log_sum = (highest + tl.log2(mass)) * LOG_2
+    if BALANCED:
+        log_sum = tl.load(masses + problem * n + row, mask=here, other=0.0) - log_sum
+    tl.store(sums + row, log_sum, mask=here)
     if PULLS:
-        tl.store(displacement + row * AXES, s0 / total - (0.0 if TORUS else x0), mask=here)
+        tl.store(displacement + row * AXES, tl.sum(s0 * fade, axis=1) / mass, mask=here)
         if AXES > 1:
-            tl.store(displacement + row * AXES + 1, s1 / total - (0.0 if TORUS else x1), mask=here)
+            tl.store(displacement + row * AXES + 1, tl.sum(s1 * fade, axis=1) / mass, mask=here)
         if AXES > 2:
-            tl.store(displacement + row * AXES + 2, s2 / total - (0.0 if TORUS else x2), mask=here)
+            tl.store(displacement + row * AXES + 2, tl.sum(s2 * fade, axis=1) / mass, mask=here)
         if AXES > 3:
-            tl.store(displacement + row * AXES + 3, s3 / total - (0.0 if TORUS else x3), mask=here)
+            tl.store(displacement + row * AXES + 3, tl.sum(s3 * fade, axis=1) / mass, mask=here)

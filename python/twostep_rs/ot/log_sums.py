@@ -49,6 +49,7 @@ def log_sums(
     *,
     period: Tensor | None = None,
     others: bool = False,
+    masses: Tensor | None = None,
 ) -> Tensor:
     r"""The sums L, of k problems at once.
 
@@ -59,6 +60,8 @@ def log_sums(
         rate: :math:`\rho` of every problem, ``(k,)``.
         period: periods of the axes of a torus, ``(d,)``; free space by default.
         others: whether the partner of the same index is left out.
+        masses: logarithms of the masses of x, ``(k, n)``. Where they are given the result is
+            ``masses - L``: by Sinkhorn's iteration the h of x for the sums of y.
 
     Returns:
         ``(k, n)``.
@@ -66,9 +69,10 @@ def log_sums(
     if _fuses(x):
         from twostep_rs.ot import fused
 
-        return fused.log_sums(x, y, h, rate, period=period, others=others)
-    blocks = [logits.logsumexp(dim=2) for _, logits in _blocks(x, y, h, rate, period, others)]
-    return torch.cat(blocks, dim=1)
+        return fused.log_sums(x, y, h, rate, period=period, others=others, masses=masses)
+    parts = _blocks(x, y, h, rate, period, others)
+    sums = torch.cat([_log_sum(logits, logits.softmax(dim=2)) for _, logits in parts], dim=1)
+    return sums if masses is None else masses - sums
 
 
 def pull(
@@ -96,8 +100,9 @@ def pull(
         return Pull(*fused.pull(x, y, h, rate, period=period, others=others))
     displacements, sums = [], []
     for points, logits in _blocks(x, y, h, rate, period, others):
-        sums.append(logits.logsumexp(dim=2))
-        displacements.append(_mean(points, y, logits.softmax(dim=2), period))
+        plan = logits.softmax(dim=2)
+        sums.append(_log_sum(logits, plan))
+        displacements.append(_mean(points, y, plan, period))
     return Pull(torch.cat(displacements, dim=1), torch.cat(sums, dim=1))
 
 
@@ -122,6 +127,23 @@ def weights(
     """
     blocks = _blocks(x, y, h, rate, period, others)
     return torch.cat([logits.softmax(dim=2) for _, logits in blocks], dim=1)
+
+
+def laid_out(points: Tensor) -> Tensor:
+    """The same points, (k, n, d), as the kernel of a GPU reads them: axis by axis in memory.
+
+    Points that are laid out once are not copied by every call.
+    """
+    return points.mT.contiguous().mT if _fuses(points) else points
+
+
+def _log_sum(logits: Tensor, plan: Tensor) -> Tensor:
+    """``logits.logsumexp(dim=2)`` by their softmax.
+
+    The exponential of logsumexp takes ten times as long on a CPU where it underflows, and far
+    partners are many.
+    """
+    return logits.amax(dim=2) - plan.amax(dim=2).log_()
 
 
 def _mean(x: Tensor, y: Tensor, weights: Tensor, period: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from twostep_rs.errors import ConvergenceError
-from twostep_rs.ot.log_sums import log_sums
+from twostep_rs.ot.log_sums import laid_out, log_sums
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +77,7 @@ def potentials(
     """
     log_a, log_b = a.log(), b.log()
     scale = largest_cost(x, y, period)
+    x, y = laid_out(x[None])[0], laid_out(y[None])[0]
     if start is None:
         f, g = torch.zeros_like(log_a), torch.zeros_like(log_b)
         steps = annealing(scale, epsilon)
@@ -125,6 +126,7 @@ def symmetric_potential(
     log_a = a.log()
     f = torch.zeros_like(log_a)
     scale = largest_cost(x, x, period)
+    x = laid_out(x[None])[0]
     steps = annealing(scale, epsilon)
     for step in steps:
         f = (f + softmin(x, x, log_a + f / step, step, period)) / 2

@@ -117,18 +117,21 @@ class Computation(Job):
         function: ``function(place, **arguments)``, of a module; may leave files in its directory.
         arguments: as JSON holds them.
         needs: jobs whose directories the function reads.
+        device: where it works, one more argument; for functions that work on several.
     """
 
     name: str
     function: Callable[..., Mapping[str, Any]]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[Job, ...] = ()
+    device: str | None = None
 
     def description(self) -> dict[str, Any]:
-        """The function and its arguments."""
+        """The function and its arguments, but for where it works."""
         function = f"{self.function.__module__}.{self.function.__qualname__}"
         return {"function": function, "arguments": dict(self.arguments)}
 
     def run(self, place: Place) -> None:
         """Call the function and write what it returns."""
-        write_json(place.directory / DOCUMENT, self.function(place, **self.arguments))
+        where = {} if self.device is None else {"device": self.device}
+        write_json(place.directory / DOCUMENT, self.function(place, **self.arguments, **where))

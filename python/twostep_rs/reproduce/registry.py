@@ -24,6 +24,7 @@ MODULES = (
     "twostep_rs.reproduce.targets.kpp",
     "twostep_rs.reproduce.targets.flow_maps",
     "twostep_rs.reproduce.targets.w_flow",
+    "twostep_rs.reproduce.targets.planar",
 )
 
 ALL = "all"

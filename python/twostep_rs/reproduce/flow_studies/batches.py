@@ -29,7 +29,9 @@ _EVALUATED = 4_000
 _SHOWN = 500
 
 
-def study(place: Place, *, seed: int, steps: int, batch: int, epsilon: float) -> dict[str, Any]:
+def study(
+    place: Place, *, seed: int, steps: int, batch: int, epsilon: float, device: str = "cpu"
+) -> dict[str, Any]:
     """Train a generator from N(0, I) with each estimator.
 
     Args:
@@ -38,6 +40,7 @@ def study(place: Place, *, seed: int, steps: int, batch: int, epsilon: float) ->
         steps: of each training.
         batch: particles of a batch.
         epsilon: relative strength of the entropy.
+        device: where to train.
 
     Returns:
         By estimator: ``variance``, the trace of the covariance relative to that of the target,
@@ -65,7 +68,7 @@ def study(place: Place, *, seed: int, steps: int, batch: int, epsilon: float) ->
             epsilons=(epsilon,),
             looks=1,  # the last weights, whatever their distance
         )
-        net = w_flow.train(data, config, seed=seed)
+        net = w_flow.train(data, config, seed=seed, device=device).cpu()
         points = net.transport(source, torch.ones(len(source), 1)).double().numpy()
         found[kind] = {
             "variance": float(points.var(axis=0).sum() / np.square(_ROOT).sum()),

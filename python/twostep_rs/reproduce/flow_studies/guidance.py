@@ -34,7 +34,13 @@ _DEVIATION = 0.5
 
 
 def study(
-    place: Place, *, seed: int, particles: int, steps: int, strengths: list[float]
+    place: Place,
+    *,
+    seed: int,
+    particles: int,
+    steps: int,
+    strengths: list[float],
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Flow particles to one of two classes with every guidance and strength.
 
@@ -44,6 +50,7 @@ def study(
         particles: of each cloud.
         steps: of each flow.
         strengths: w.
+        device: where to flow.
 
     Returns:
         A list ``rows``: guidance, strength, the share of particles nearer to the class than to the
@@ -60,13 +67,14 @@ def study(
     labels = torch.arange(particles) % 2
     everyone = _CENTRES[labels] + _DEVIATION * normal()
     start = normal()
+    own, everyone = own.to(device), everyone.to(device)
     rows = []
     for kind in KINDS:
         for strength in strengths:
-            x = start
+            x = start.to(device)
             for _ in range(steps):
                 x = x + _STEP * _guided(kind, strength, x, own, everyone)
-            rows.append({"guidance": kind, "strength": strength, **_summary(x[0])})
+            rows.append({"guidance": kind, "strength": strength, **_summary(x[0].cpu())})
     return {"rows": rows}
 
 
@@ -78,7 +86,7 @@ def _guided(kind: str, strength: float, x: Tensor, own: Tensor, everyone: Tensor
     if strength == 0.0:
         return _displacement(x, own) - _displacement(x, x)
     mixed = torch.cat([x, everyone], dim=1)
-    masses = torch.tensor([1.0, strength], dtype=x.dtype) / ((1.0 + strength) * x.shape[1])
+    masses = x.new_tensor([1.0, strength]) / ((1.0 + strength) * x.shape[1])
     logarithms = masses.log().repeat_interleave(x.shape[1])[None]
     both = _displacement(mixed, own, logarithms) - _displacement(
         mixed, mixed, logarithms, logarithms
@@ -90,7 +98,7 @@ def _displacement(
     x: Tensor, y: Tensor, log_a: Tensor | None = None, log_b: Tensor | None = None
 ) -> Tensor:
     # The scale of both classes, the same for all clouds.
-    epsilon = torch.tensor([_EPSILON], dtype=x.dtype)
+    epsilon = x.new_tensor([_EPSILON])
     pairs = Pairs(x, y, epsilon, log_a=log_a, log_b=log_b)
     return pairs.pull(iterated(pairs, _ITERATIONS)).displacement
 

@@ -36,6 +36,7 @@ def study(
     particles: int,
     flow_steps: int,
     cells: int,
+    device: str = "cpu",
 ) -> dict[str, Any]:
     """Follow a training from N(0, I) to eight Gaussians by the images of fixed source particles.
 
@@ -47,6 +48,7 @@ def study(
         particles: source particles that are followed.
         flow_steps: steps of the explicit flow of the same particles, of size 0.2.
         cells: of the landscape, along each axis.
+        device: where to train and to flow.
 
     Returns:
         ``path``: by step the energy, W2 squared to the nearest time of the explicit flow, and
@@ -75,13 +77,14 @@ def study(
         for name in ("target", "floor")
     )
     shown = _shown(steps)
-    clouds = _training_path(data, config, seed, source, shown)
-    explicit = _explicit_path(source.double(), target, flow_steps)
+    clouds = _training_path(data, config, seed, source, shown, device)
+    explicit = _explicit_path(source.double(), target, flow_steps, device)
     epsilon = _EPSILON * mean_square(Pairs(source[None].double(), target[None], torch.ones(1)))
 
     def energy(clouds: Tensor) -> Tensor:
         targets = target.expand(len(clouds), -1, -1)
-        return divergence(clouds, targets, epsilon.expand(len(clouds)), tolerance=1e-2)
+        parts = clouds, targets, epsilon.expand(len(clouds))
+        return divergence(*(part.to(device) for part in parts), tolerance=1e-2).cpu()
 
     nearest = [_nearest(cloud, explicit) for cloud in clouds]
     return {
@@ -102,24 +105,31 @@ def _shown(steps: int) -> list[int]:
 
 
 def _training_path(
-    data: TrainingData, config: WFlowConfig, seed: int, source: Tensor, shown: list[int]
+    data: TrainingData,
+    config: WFlowConfig,
+    seed: int,
+    source: Tensor,
+    shown: list[int],
+    device: str,
 ) -> Tensor:
     """Images of the source under the network as it is at each step, (k, n, 2)."""
     clouds = []
-    parameter = torch.ones(len(source), 1)
+    source = source.to(device)
+    parameter = source.new_ones(len(source), 1)
     with one_thread():
-        training = MatchingTraining("w-flow", config.field, data, config, seed)
+        training = MatchingTraining("w-flow", config.field, data, config, seed, device=device)
         for step in shown:
             while training.step < step:
                 training.advance()
-            clouds.append(training.optimizer.net.transport(source, parameter).double())
+            clouds.append(training.optimizer.net.transport(source, parameter).double().cpu())
     return torch.stack(clouds)
 
 
-def _explicit_path(source: Tensor, target: Tensor, steps: int) -> list[Tensor]:
+def _explicit_path(source: Tensor, target: Tensor, steps: int, device: str) -> list[Tensor]:
     field = Field(self_transport="one-batch", epsilons=(_EPSILON,))
-    moved = flow(source[None], target[None], field, steps=steps, step_size=0.2)
-    return [source, *(x[0] for x in moved)]
+    ends = source[None].to(device), target[None].to(device)
+    moved = flow(*ends, field, steps=steps, step_size=0.2)
+    return [source, *(x[0].cpu() for x in moved)]
 
 
 def _nearest(cloud: Tensor, path: list[Tensor]) -> tuple[float, int]:

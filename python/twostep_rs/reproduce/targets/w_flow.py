@@ -12,6 +12,7 @@ from twostep_rs.reproduce.claims import Claim
 from twostep_rs.reproduce.entries import Entry, entry_run
 from twostep_rs.reproduce.flow_studies import sizes
 from twostep_rs.reproduce.job import Computation
+from twostep_rs.reproduce.planar_images import SAMPLES, SEED, fresh_images
 from twostep_rs.reproduce.runs_of import rows_of
 from twostep_rs.reproduce.scores import curve
 from twostep_rs.reproduce.target import Summary, Target
@@ -22,13 +23,10 @@ from twostep_rs.systems import Imbalanced, Oval
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import NDArray
-
     from twostep_rs.reproduce.claims import Verdict
     from twostep_rs.reproduce.job import RunJob
     from twostep_rs.reproduce.store import Store
     from twostep_rs.reproduce.target import Request
-    from twostep_rs.systems.planar import PlanarProblem
 
 _PAGE = "W-Flow (arXiv:2605.11755)"
 
@@ -44,9 +42,7 @@ _ESTIMATORS = (
 
 # Masses of modes within this share of the truth count as covered.
 _COVERED = 0.1
-_SAMPLES = 100_000
 _SHOWN = 1_500
-_SEED = 2**40
 
 
 def _study(name: str, request: Request) -> list[Computation]:
@@ -56,6 +52,7 @@ def _study(name: str, request: Request) -> list[Computation]:
             f"w-flow/{name}-{request.preset}-s{seed}",
             sizes.STUDIES[name],
             {"seed": seed, **sizes.of(name, request.preset)},
+            device=None if name == "fields" else request.device,
         )
         for seed in request.seeds
     ]
@@ -138,28 +135,17 @@ def _jobs(experiment: str, entries: Sequence[Entry], request: Request) -> list[R
     return [run for runs in _runs(experiment, entries, request).values() for run in runs]
 
 
-def _particles(
-    store: Store, run: RunJob, problem: PlanarProblem, n: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fresh source particles and their images under the generator of a run."""
-    from twostep_rs.training.model import load
-
-    source = problem.prior(n, _SEED)
-    images = load(store.path(run)).stage_1.transport(source, run.config.evaluation.parameters[0])
-    return source, images
-
-
 def _oval(request: Request, store: Store) -> Summary:
     from twostep_rs.reproduce import flow_figures
 
     problem = Oval()
     runs = _runs("oval", _RIVALS, request)
-    cloud = problem.simulate(1.0, n=10_000, seed=_SEED + 1)
+    cloud = problem.simulate(1.0, n=10_000, seed=SEED + 1)
     least = ot.emd(cloud.source, cloud.target).cost
     costs: dict[str, list[float]] = {}
     panels: dict[str, tuple[Any, Any]] = {}
     for title, those in runs.items():
-        moved = [_particles(store, run, problem, _SAMPLES) for run in those]
+        moved = [fresh_images(store, run, SAMPLES) for run in those]
         costs[title] = [float(np.square(x - s).sum(axis=1).mean()) for s, x in moved]
         source, images = moved[0]
         panels[title] = source[:300], images[:300]
@@ -189,7 +175,7 @@ def _coverage(name: str, entries: Sequence[Entry], request: Request, store: Stor
     runs = _runs("imbalanced", entries, request)
     errors, panels = {}, {}
     for title, those in runs.items():
-        images = [_particles(store, run, problem, _SAMPLES)[1] for run in those]
+        images = [fresh_images(store, run, SAMPLES)[1] for run in those]
         errors[title] = [problem.found_masses(x) / problem.masses - 1.0 for x in images]
         panels[title] = images[0][:_SHOWN]
     lines = _distances(store, runs)
@@ -201,7 +187,7 @@ def _coverage(name: str, entries: Sequence[Entry], request: Request, store: Stor
         "Six modes of mass 0.15 and two of 0.05",
         ("method", "W2 squared", "floor", "worst error of a mass", "error of rare ones"),
         lines,
-        f"Relative errors of the masses of modes, of {_SAMPLES} particles a seed.",
+        f"Relative errors of the masses of modes, of {SAMPLES} particles a seed.",
     )
     worst = {title: float(np.abs(found).max()) for title, found in errors.items()}
     first, *others = worst
@@ -218,7 +204,7 @@ def _coverage(name: str, entries: Sequence[Entry], request: Request, store: Stor
             f"worst relative errors: {reason}",
         ),
     ]
-    targets = problem.simulate(1.0, n=_SHOWN, seed=_SEED).target
+    targets = problem.simulate(1.0, n=_SHOWN, seed=SEED).target
     document = {title: np.asarray(found).tolist() for title, found in errors.items()}
     return Summary(document, [table], {name: flow_figures.clouds(panels, targets)}, claims)
 
