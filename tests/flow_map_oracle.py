@@ -151,7 +151,7 @@ def ends_of(normals, correlation=0.0):
     return tuple(MEANS[k] + (DEVIATIONS[k] * z) @ AXES.T for k, z in enumerate((first, second)))
 
 
-def exact_rows(times, forward=False, diagonal=0.75):
+def exact_rows(times, diagonal=0.75):
     """Rows over which every quadratic function of the ends has its exact mean.
 
     At each pair of a grid of ``times``: the eight points, all of equal weight, whose mean and
@@ -159,9 +159,6 @@ def exact_rows(times, forward=False, diagonal=0.75):
     """
     grid = (torch.arange(times).double() + 0.5) / times
     s, t = (g.reshape(-1, 1) for g in torch.meshgrid(grid, grid, indexing="ij"))
-    if forward:
-        s, t = torch.minimum(s, t), torch.maximum(s, t)
-        s, t = s[s < t].unsqueeze(1), t[s < t].unsqueeze(1)
     repeats = round(diagonal / (1.0 - diagonal) * len(s) / times)
     equal = grid.unsqueeze(1).repeat(repeats, 1)
     s, t = torch.cat([equal, s]), torch.cat([equal, t])

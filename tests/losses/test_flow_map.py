@@ -26,8 +26,11 @@ from twostep_rs.models.features import Scaling
 from twostep_rs.models.flow_map import FlowMap, TwoTimeMap
 from twostep_rs.models.interpolant import Interpolant
 from twostep_rs.models.meanflow import AverageVelocity, Tangent
+from twostep_rs.training.capture import Replayed
+from twostep_rs.training.engine import Objective
 
 SCALING = Scaling((0.1, 0.2), (1.2, 0.9), (1.0, 4.0))
+NO_GPU = not torch.cuda.is_available()
 
 TAUGHT = {
     "lagrangian": lagrangian_loss,
@@ -49,6 +52,19 @@ PATHS = {
     "preserving": Interpolant("variance-preserving"),
     "exploding": Interpolant("variance-exploding", explosion=2.0),
 }
+
+
+OWN_TEACHERS = ("LSD", "PSD", "ESD", "MeanFlow")
+TENSORS = ("source", "target", "noise", "parameter", "seen", "s", "t")
+
+
+def wide(seed):
+    """In single precision, and with an output that is not small."""
+    torch.manual_seed(seed)
+    net = FlowMap(SCALING, width=128, depth=6, head="plain")
+    with torch.no_grad():
+        net.head.linear.weight.mul_(10.0)
+    return net
 
 
 def network(seed=0):
@@ -148,7 +164,7 @@ def textbook(name, net, still, rows, path, teacher):
 @pytest.mark.parametrize("name", [*TAUGHT, *ALONE])
 def test_a_loss_and_its_gradient_equal_the_textbook_by_differences(name):
     path, teacher = Interpolant(noise=0.3), network(1)
-    rows = batch(path=path, diagonal=15 if name in ("LSD", "PSD", "ESD", "MeanFlow") else 0)
+    rows = batch(path=path, diagonal=15 if name in OWN_TEACHERS else 0)
     net, still = network(), network().requires_grad_(requires_grad=False)
     found = loss_of(name, path, teacher)(net, rows).loss
     expected = textbook(name, net, still, rows, path, teacher).square().sum(dim=1).mean()
@@ -161,10 +177,55 @@ def test_a_loss_and_its_gradient_equal_the_textbook_by_differences(name):
         torch.testing.assert_close(mine, its, rtol=1e-5, atol=1e-7)
 
 
+def single(rows, device="cpu"):
+    """The same rows in single precision."""
+    return replace(rows, **{key: getattr(rows, key).float().to(device) for key in TENSORS})
+
+
+@pytest.mark.parametrize(
+    "device",
+    ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(NO_GPU, reason="there is no GPU"))],
+)
+@pytest.mark.parametrize("name", [*TAUGHT, *ALONE])
+def test_single_precision_and_a_recording_have_the_gradient_of_double(name, device):
+    path = Interpolant(noise=0.3)
+    rows = random_rows(256, 0, path, diagonal=96 if name in OWN_TEACHERS else 0)
+
+    def gradient(net, teacher, rows):
+        loss = loss_of(name, path, teacher)(net, rows).loss
+        return torch.autograd.grad(loss, list(net.parameters()), materialize_grads=True)
+
+    expected = gradient(wide(0).double(), wide(1).double(), rows)
+    net, teacher, rows = wide(0).to(device), wide(1).to(device), single(rows, device)
+    step = Replayed(lambda: gradient(net, teacher, rows), captured=device == "cuda")
+    for _ in range(5):
+        found = step()
+    for mine, its in zip(found, expected, strict=True):
+        assert (mine.cpu() - its).norm() <= 1e-4 * its.norm()
+
+
+@pytest.mark.parametrize("name", [*TAUGHT, *ALONE])
+def test_half_precision_moves_a_gradient_far_less_than_another_batch_does(name):
+    path = Interpolant(noise=0.3)
+
+    def gradient(seed, *, half):
+        rows = single(random_rows(256, seed, path, diagonal=96 if name in OWN_TEACHERS else 0))
+        net, teacher = (wide(k) for k in (0, 1))
+        loss = Objective(net, loss_of(name, path, teacher), half=half)(rows)["loss"]
+        found = torch.autograd.grad(4096.0 * loss, list(net.parameters()), materialize_grads=True)
+        return torch.cat([part.double().flatten() for part in found])
+
+    exact = gradient(0, half=False)
+    rounding = (gradient(0, half=True) - exact).norm()
+    sampling = (gradient(1, half=False) - exact).norm()
+    assert 1e-5 * exact.norm() < rounding < 3e-3 * exact.norm()
+    assert rounding < 0.02 * sampling
+
+
 @pytest.mark.parametrize("name", [*TAUGHT, *ALONE])
 def test_shards_have_the_loss_of_the_whole(name):
     path, teacher = Interpolant(noise=0.3), network(1)
-    rows = batch(path=path, diagonal=15 if name in ("LSD", "PSD", "ESD", "MeanFlow") else 0)
+    rows = batch(path=path, diagonal=15 if name in OWN_TEACHERS else 0)
     rows = replace(rows, share=torch.rand_like(rows.s))
     loss = loss_of(name, path, teacher)
     parts = [rows.rows(slice(k, None, 3)) for k in range(3)]

@@ -39,13 +39,21 @@ FIXED_POINTS = {
 }
 
 
-def rows_for(name, forward=False):
+# With a lower degree, or fewer times near 0 and 1, the longest jumps are beyond the tolerance.
+DEGREE = 7
+TIMES = 16
+TOLERANCE = 0.01
+
+
+def rows_for(name):
     alone = name in ("LSD", "ESD", "PSD", "MeanFlow")
-    return exact_rows(12, forward=forward, diagonal=0.5 if alone else 0.0)
+    return exact_rows(TIMES, diagonal=0.5 if alone else 0.0)
 
 
 def descend(net, loss, rows, iterations=120, watch=lambda: None):
-    optimizer = torch.optim.LBFGS(net.parameters(), max_iter=20, history_size=30)
+    optimizer = torch.optim.LBFGS(
+        net.parameters(), max_iter=20, history_size=30, tolerance_change=1e-11
+    )
 
     def closure():
         optimizer.zero_grad()
@@ -60,7 +68,7 @@ def descend(net, loss, rows, iterations=120, watch=lambda: None):
     return net
 
 
-def follow(net, loss, rows, step, iterations=150):
+def follow(net, loss, rows, step, iterations=200):
     """Steps against the gradient in the space of maps, in which steps of all sizes are alike."""
     features = net.features(PATH.position(rows.ends, rows.s), rows.s, rows.t)
     gram = features.T @ features / len(rows) + 1e-8 * torch.eye(features.shape[1])
@@ -70,11 +78,6 @@ def follow(net, loss, rows, step, iterations=150):
         with torch.no_grad():
             net.weights -= 0.5 * step * (gradient.flatten(1) @ inverse).view_as(gradient)
     return net
-
-
-def forward_only(rows):
-    s, t = torch.minimum(rows.s, rows.t), torch.maximum(rows.s, rows.t)
-    return replace(rows, s=s, t=t)
 
 
 @torch.no_grad()
@@ -88,16 +91,17 @@ def error(net, rows, truth=TRUTH):
 
 @functools.cache
 def trained(name):
+    net, rows = AffineMap(DEGREE), rows_for(name)
     if name in MINIMA:
-        return descend(AffineMap(), MINIMA[name], rows_for(name))
+        return descend(net, MINIMA[name], rows, iterations=360)
     loss, step = FIXED_POINTS[name]
-    return follow(AffineMap(), loss, rows_for(name, forward=True), step)
+    return follow(net, loss, rows, step)
 
 
-@pytest.mark.parametrize("name", MINIMA)
+@pytest.mark.parametrize("name", [*MINIMA, *FIXED_POINTS])
 def test_a_loss_finds_the_map_its_inverse_and_its_composition(name):
     net, rows = trained(name), random_rows(3000, seed=9)
-    assert error(net, rows) < 0.01
+    assert error(net, rows) < TOLERANCE
     x = PATH.position(rows.ends, rows.s)
     with torch.no_grad():
         moved = TRUTH.jump(x, rows.s, rows.t) - x
@@ -105,26 +109,21 @@ def test_a_loss_finds_the_map_its_inverse_and_its_composition(name):
         middle = rows.s.flip(0)
         two = net.jump(net.jump(x, rows.s, middle, None), middle, rows.t, None)
         one = net.jump(x, rows.s, rows.t, None)
-    assert (back - x).norm() < 0.02 * moved.norm()
-    assert (two - one).norm() < 0.03 * moved.norm()
-
-
-@pytest.mark.parametrize("name", FIXED_POINTS)
-def test_a_fixed_point_is_the_map(name):
-    net, rows = trained(name), forward_only(random_rows(3000, seed=9))
-    assert error(net, rows) < 0.01
+    assert (back - x).norm() < TOLERANCE * moved.norm()
+    assert (two - one).norm() < TOLERANCE * moved.norm()
 
 
 @pytest.mark.parametrize("jumps", [1, 2, 4])
-def test_the_number_of_jumps_is_chosen_after_training(jumps):
-    net, rows = trained("matching"), random_rows(3000, seed=4)
+@pytest.mark.parametrize("name", [*MINIMA, *FIXED_POINTS])
+def test_the_number_of_jumps_is_chosen_after_training(name, jumps):
+    net, rows = trained(name), random_rows(3000, seed=4)
     times = [k / jumps for k in range(jumps + 1)]
     with torch.no_grad():
         found = chain(net, rows.source, times, None)
         expected = chain(TRUTH, rows.source, [0.0, 1.0], None)
         back = chain(net, found, times[::-1], None)
-    assert (found - expected).norm() < 0.02 * (expected - rows.source).norm()
-    assert (back - rows.source).norm() < 0.02 * (expected - rows.source).norm()
+    assert (found - expected).norm() < TOLERANCE * (expected - rows.source).norm()
+    assert (back - rows.source).norm() < TOLERANCE * (expected - rows.source).norm()
 
 
 def test_both_errors_bound_the_distance_all_along_training():

@@ -28,6 +28,7 @@ VARIANTS = [
     ("eulerian", {"share": 0.1}),
     ("pfmm", {"pairwise": True}),
     ("psd", {"middle": "uniform"}),
+    ("lsd", {"half": True}),
     ("esd", {"stop": "derivative"}),
 ]
 

@@ -52,7 +52,7 @@ def config(preset: Preset) -> Config:
             width=64 if quick else 512,
             depth=4 if quick else 6,
             steps=3_000 if quick else 50_000,
-            batch=512 if quick else 2_048,
+            batch=512 if quick else 1_024,
             learning_rate=2e-3 if quick else 1e-3,
         ),
         stage_2=StageTwoConfig(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # Rows of one shard: enough that the calls cost little, few enough that activations stay in cache.
 _ROWS = 1024
 
+# Factor of a loss in half precision, a power of two: its gradient would else vanish in places.
+_LOSS_SCALE = 4096.0
+
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -45,16 +48,23 @@ class Objective(nn.Module):
         net: the network.
         loss: of the network and a batch: the mean over its rows, in a dataclass whose fields are
             scalars; the one called ``loss`` is minimised.
+        half: whether linear layers compute in half precision; weights stay single.
     """
 
-    def __init__(self, net: nn.Module, loss: Callable[[Any, Any], Any]) -> None:
+    def __init__(
+        self, net: nn.Module, loss: Callable[[Any, Any], Any], *, half: bool = False
+    ) -> None:
         super().__init__()
         self.net = net
         self._loss = loss
+        self._half = half
 
     def forward(self, batch: Any) -> dict[str, Tensor]:
         """The scalars by name."""
-        found = self._loss(self.net, batch)
+        device = next(self.net.parameters()).device.type
+        # A cache of halved weights would outlive the step that a graph records.
+        with torch.autocast(device, torch.float16, enabled=self._half, cache_enabled=False):
+            found = self._loss(self.net, batch)
         return {field.name: getattr(found, field.name) for field in fields(found)}
 
 
@@ -79,6 +89,7 @@ class Engine(Generic[Net]):
         generator: of the training, on the device.
         threads: at most so many on a CPU; the package default if not given.
         compiled: whether torch.compile compiles the loss and its gradient.
+        half: whether networks compute the loss and its gradient in half precision.
     """
 
     def __init__(
@@ -90,6 +101,7 @@ class Engine(Generic[Net]):
         *,
         threads: int | None = None,
         compiled: bool = False,
+        half: bool = False,
     ) -> None:
         self.optimizer = optimizer
         self._draw = draw
@@ -97,7 +109,8 @@ class Engine(Generic[Net]):
         self._parameters = list(optimizer.net.parameters())
         self._ranks = distributed.ranks()
         self._on_cpu = generator.device.type == "cpu"
-        objective: nn.Module = Objective(optimizer.net, loss)
+        objective: nn.Module = Objective(optimizer.net, loss, half=half)
+        self._scale = _LOSS_SCALE if half else 1.0
         if self._ranks.several:
             objective = nn.parallel.DistributedDataParallel(objective)
         self._objective: Callable[[Batch], dict[str, Tensor]] = (
@@ -165,6 +178,7 @@ class Engine(Generic[Net]):
             values = self._shards(batch)
         else:
             values = self._whole(batch)
+        self._unscale()
         self.optimizer.update()
         return values
 
@@ -188,17 +202,23 @@ class Engine(Generic[Net]):
             parameter.grad = None
         values = self._objective(mine)
         # The average over ranks of these is the mean over all rows, also of unequal shares.
-        loss = values["loss"] * (len(mine) * self._ranks.size / len(batch))
+        loss = values["loss"] * (self._scale * len(mine) * self._ranks.size / len(batch))
         loss.backward()  # type: ignore[no-untyped-call]
         return _detached(values)
 
     def _gradients(self, batch: Batch) -> tuple[dict[str, Tensor], Sequence[Tensor]]:
         values = self._objective(batch)
-        return _detached(values), torch.autograd.grad(values["loss"], self._parameters)
+        loss = self._scale * values["loss"]
+        return _detached(values), torch.autograd.grad(loss, self._parameters)
 
     def _set(self, gradients: Sequence[Tensor]) -> None:
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient.contiguous()  # inductor may transpose it
+
+    def _unscale(self) -> None:
+        if self._scale != 1.0:
+            gradients = [p.grad for p in self._parameters if p.grad is not None]
+            torch._foreach_mul_(gradients, 1.0 / self._scale)
 
 
 def _mean(parts: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

@@ -38,12 +38,14 @@ class Recipe(Generic[Net]):
         draw: the batch of a step; random numbers are of the generator alone.
         loss: of the network and a batch, as for :class:`~twostep_rs.training.engine.Objective`.
         name: keeps trainings of different methods apart; of one method also its phases.
+        half: whether networks compute loss and gradient in half precision.
     """
 
     build: Callable[[], Net]
     draw: Callable[[Pairs, torch.Generator], Batch]
     loss: Callable[[Net, Any], Any]
     name: tuple[str, ...] = ()
+    half: bool = False
 
 
 def train(
@@ -101,6 +103,7 @@ class PairedTraining(Engine[Net]):
             random,
             threads=threads,
             compiled=options.get("compiled", False),
+            half=recipe.half,
         )
 
     def advance(self) -> None:

@@ -24,9 +24,11 @@ class SelfDistillationConfig(FlowMapConfig):
 
     Attributes:
         equal_times: share of rows whose interval is empty; they learn the velocity.
+        backward: whether the inverse is learned too.
     """
 
     equal_times: float = 0.75
+    backward: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,7 +54,13 @@ def phases(
     """
     recipe = Recipe(
         build=lambda: flow_maps.build(scaling, config),
-        draw=functools.partial(flow_maps.draw, config, diagonal=config.equal_times, shares=shares),
+        draw=functools.partial(
+            flow_maps.draw,
+            config,
+            backward=config.backward,
+            diagonal=config.equal_times,
+            shares=shares,
+        ),
         loss=functools.partial(loss, path=config.path),
         name=(name,),
     )

@@ -79,8 +79,15 @@ class Scores(Job):
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """The map, and the velocity that it is compared with."""
-        return () if self.model is None else (self.training(self.model), self.training(VELOCITY))
+        """The map, and images by the velocity that they are compared with."""
+        if self.model is None:
+            return ()
+        return tuple(filter(None, [self.training(self.model), self.velocity]))
+
+    @property
+    def velocity(self) -> Scores | None:
+        """The scores of the velocity that a map is compared with."""
+        return None if self.model in (None, VELOCITY) else Scores(VELOCITY, self.base)
 
     @property
     def density(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from twostep_rs.training.workers import Workers, one_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 WEIGHTS = "map.safetensors"
 METRICS = "metrics.jsonl"
 CLOUDS = "clouds.npz"
+FLOW = "flow.npz"
 
 # Runge-Kutta steps of the velocity's own flow, which others are compared with.
 _STEPS = {"quick": 16}
@@ -89,6 +91,7 @@ def train(job: Training, place: Place) -> dict[str, Any]:
             name,
             seed=job.base.seed,
             device=job.base.device,
+            compiled=job.base.compile,
             checkpoint=CheckpointFile(place.directory / "training.ckpt"),
             progress=advance,
             log=MetricsLog(metrics, stage=1),
@@ -120,27 +123,57 @@ def read(job: Training, place: Place) -> FlowMap:
 def score(job: Scores, place: Place) -> dict[str, Any]:
     """Measure a map with every number of jumps, and keep clouds for figures."""
     assert job.model is not None
-    device = resolve_device(job.base.device)
-    reference = read(job.training(VELOCITY), place).to(device)
-    steps = _STEPS.get(job.base.preset, _WHOLE_STEPS)
-    flow = carrier(reference, steps, integrate)
-    if job.model == VELOCITY:
-        carriers = {4 * steps: flow}
+    net = read(job.training(job.model), place).to(resolve_device(job.base.device))
+    place.directory.mkdir(parents=True, exist_ok=True)
+    if job.velocity is None:
+        steps = _STEPS.get(job.base.preset, _WHOLE_STEPS)
+        carriers = {4 * steps: carrier(net, steps, integrate)}
+        flow = _Flow.of(job, carriers[4 * steps])
+        flow.write(place.directory / FLOW)
     else:
-        net = read(job.training(job.model), place).to(device)
         carriers = {jumps: carrier(net, jumps, chain) for jumps in MODELS[job.model].jumps}
+        flow = _Flow.read(place.store.path(job.velocity) / FLOW)
     with place.progress.task(f"score {job.model}") as advance:
         found = {}
         for done, (evaluations, carry) in enumerate(carriers.items()):
-            found[str(evaluations)] = _measure(job, carry, None if carry is flow else flow)
+            found[str(evaluations)] = _measure(job, carry)
+            if job.velocity is not None:
+                found[str(evaluations)] |= _compare(job, carry, flow)
             advance(done + 1, len(carriers))
     source = _source(job, _SHOWN * job.base.evaluation.particles, 0)
     images = {str(evaluations): carry(source) for evaluations, carry in carriers.items()}
-    clouds = {"source": source, "flow": flow(source), **images}
-    place.directory.mkdir(parents=True, exist_ok=True)
+    clouds = {"source": source, "flow": flow.same[: len(source)], **images}
     single: dict[str, Any] = {key: x.astype(np.float32) for key, x in clouds.items()}
     np.savez_compressed(place.directory / CLOUDS, **single)
     return {"scores": found}
+
+
+class _Flow(NamedTuple):
+    """Images by the velocity, which all maps of a seed are compared with.
+
+    Attributes:
+        same: of the sources whose images are compared one by one, (n, 2).
+        others: of other sources, (k, m, 2): the same ones would pair points, and the distance be
+            no law's.
+    """
+
+    same: Points
+    others: Points
+
+    @classmethod
+    def of(cls, job: Scores, carry: Carry) -> _Flow:
+        n, repeats = job.base.evaluation.particles, job.base.evaluation.references
+        others = [carry(_source(job, n, 2 + repeats + k)) for k in range(repeats)]
+        return cls(carry(_source(job, _COMPARED * n, 0)), np.stack(others))
+
+    @classmethod
+    def read(cls, path: Path) -> _Flow:
+        with np.load(path) as file:
+            return cls(*(file[name].astype(np.float64) for name in cls._fields))
+
+    def write(self, path: Path) -> None:
+        single: dict[str, Any] = {k: x.astype(np.float32) for k, x in self._asdict().items()}
+        np.savez_compressed(path, **single)
 
 
 def floor(job: Scores) -> dict[str, Any]:
@@ -180,25 +213,31 @@ def carrier(
     return whole
 
 
-def _measure(job: Scores, carry: Carry, flow: Carry | None) -> dict[str, Any]:
-    evaluation = job.base.evaluation
-    n, repeats = evaluation.particles, evaluation.references
+def _measure(job: Scores, carry: Carry) -> dict[str, Any]:
+    """The law of the images beside that of the target."""
     cloud = carry(_source(job, job.density, 1))
-    clouds = [carry(_source(job, n, 2 + k)) for k in range(repeats)]
-    found: dict[str, Any] = {
+    clouds = _clouds(job, carry)
+    return {
         "divergence": _BOARD.divergence(cloud),
         "outside": float(1.0 - _BOARD.contains(cloud).mean()),
         "to_data": _mean([ot.emd(x, _reference(job, k)).cost for k, x in enumerate(clouds)]),
     }
-    if flow is not None:
-        # Sources of its own: the same ones would pair points, and the distance be no law's.
-        others = [flow(_source(job, n, 2 + repeats + k)) for k in range(repeats)]
-        found["to_flow"] = _mean([ot.emd(x, y).cost for x, y in zip(clouds, others, strict=True)])
-        source = _source(job, _COMPARED * n, 0)
-        squared = np.square(carry(source) - flow(source)).sum(axis=1)
-        found["error"] = float(squared.mean())
-        found["moved"] = float((squared > _MOVED).mean())
-    return found
+
+
+def _compare(job: Scores, carry: Carry, flow: _Flow) -> dict[str, Any]:
+    """The images beside those by the velocity, as laws and one by one."""
+    clouds = _clouds(job, carry)
+    squared = np.square(carry(_source(job, len(flow.same), 0)) - flow.same).sum(axis=1)
+    return {
+        "to_flow": _mean([ot.emd(x, y).cost for x, y in zip(clouds, flow.others, strict=True)]),
+        "error": float(squared.mean()),
+        "moved": float((squared > _MOVED).mean()),
+    }
+
+
+def _clouds(job: Scores, carry: Carry) -> list[Points]:
+    evaluation = job.base.evaluation
+    return [carry(_source(job, evaluation.particles, 2 + k)) for k in range(evaluation.references)]
 
 
 def _source(job: Scores, n: int, number: int) -> Points:

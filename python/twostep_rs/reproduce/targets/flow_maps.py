@@ -72,7 +72,9 @@ def _scores(request: Request, seed: int, model: str | None) -> Scores:
 
 
 def _base(request: Request, seed: int) -> Config:
-    return request.configured(checkerboard.config(request.preset), seed)
+    # Of a flow map, so that overrides reach what all of them have.
+    config = checkerboard.config(request.preset).for_method(MODELS[VELOCITY].method)
+    return request.configured(config, seed)
 
 
 def _jobs(request: Request, models: Sequence[str | None] = (None, *MODELS)) -> list[Job]:
