@@ -49,7 +49,8 @@ def do(target, request, store):
     for job in in_order(target.jobs(request)).values():
         if not store.finished(job):
             store.path(job).mkdir(parents=True, exist_ok=True)
-            job.run(Place(store.path(job), store, Silent()))
+            needed = {one.name: store.path(one) for one in job.needs}
+            job.run(Place(store.path(job), store, Silent(), needed))
             store.finish(job, Cost(1.0, 2.0, 3.0))
     return target.summarise(request, store)
 
@@ -91,7 +92,11 @@ def test_every_entry_has_a_run_of_its_own_with_the_same_budget(tiny):
             for entry in entries.entries(preset)
         ]
         assert len({run.name for run in runs}) == len(runs)
-        assert len({(run.config.stage_1.steps, run.config.stage_1.batch) for run in runs}) == 1
+        budgets = {
+            (run.config.stage_1.steps * entry.phases, run.config.stage_1.batch)
+            for entry, run in zip(entries.entries(preset), runs, strict=True)
+        }
+        assert len(budgets) == 1
         assert len({run.config.simulation for run in runs}) == 1
 
 

@@ -31,6 +31,8 @@ class Entry:
         method: as on the command line.
         changes: of its own options; network and budget are those of the preset.
         stages: 2 where Deep Particle follows; by default where the method takes one evaluation.
+        phases: networks that the method trains one after the other by as many steps each; they
+            share the steps of the preset.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Entry:
     method: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     stages: Literal[1, 2] | None = None
+    phases: int = 1
 
     @property
     def alone(self) -> bool:
@@ -50,6 +53,12 @@ ENTRIES = (
     Entry("imm", "IMM", "imm"),
     Entry("imm-forced", "IMM, forced r = s", "imm", {"middle": "uniform", "grounded": 0.25}),
     Entry("lsd", "Lagrangian self-distillation", "lsd"),
+    Entry("esd", "Eulerian self-distillation", "esd"),
+    Entry("psd", "Progressive self-distillation", "psd"),
+    Entry("lmd", "Lagrangian map distillation", "lmd", phases=2),
+    Entry("eulerian", "Eulerian map distillation", "eulerian", phases=2),
+    Entry("fmm", "Flow map matching", "fmm"),
+    Entry("pfmm", "Progressive flow map matching", "pfmm", phases=2),
     Entry("shortcut", "Shortcut", "shortcut"),
     Entry("rectified-flow", "Rectified flow, 1 step", "rectified-flow"),
     Entry("w-flow", "W-Flow", "w-flow"),
@@ -100,22 +109,25 @@ def entry_run(
     Args:
         entry: the method.
         experiment: name of the problem.
-        request: preset, device and overrides.
+        request: preset, device, and changes of what all methods have in common.
         seed: of the run.
         physics: constants and time step; those of the preset by default.
         coupling: of the pairs; that of the preset by default, unless the entry has its own.
     """
-    config = experiments.get(experiment).config(request.preset)
-    variant = "".join(f"-{word}" for word in (physics, coupling) if word is not None)
-    config = dataclasses.replace(
-        configured(config, entry, coupling),
-        simulation=dataclasses.replace(
-            config.simulation, physics=config.simulation.physics if physics is None else physics
-        ),
-        evaluation=_evaluation(config),
-    )
+    config = configured(common(experiment, request, seed, physics), entry, coupling)
+    pairs = coupling if hasattr(config.stage_1, "coupling") else None
+    variant = "".join(f"-{word}" for word in (physics, pairs) if word is not None)
     name = f"{experiment}/{request.preset}{variant}-{entry.name}-s{seed}"
-    return RunJob(name, request.configured(config, seed), only=_STEPS)
+    return RunJob(name, config, only=_STEPS)
+
+
+def common(experiment: str, request: Request, seed: int, physics: Physics | None) -> Config:
+    """What the runs of all entries have in common; the arguments are those of `entry_run`."""
+    config = request.configured(experiments.get(experiment).config(request.preset), seed)
+    simulation = config.simulation
+    if physics is not None:
+        simulation = dataclasses.replace(simulation, physics=physics)
+    return dataclasses.replace(config, simulation=simulation, evaluation=_evaluation(config))
 
 
 def configured(config: Config, entry: Entry, coupling: Coupling | None = None) -> Config:
@@ -124,6 +136,7 @@ def configured(config: Config, entry: Entry, coupling: Coupling | None = None) -
     changes = dict(entry.changes)
     if coupling is not None and hasattr(config.stage_1, "coupling"):
         changes.setdefault("coupling", coupling)
+    changes["steps"] = config.stage_1.steps // entry.phases
     return dataclasses.replace(
         config,
         stages=config.stages if entry.stages is None else entry.stages,

@@ -73,18 +73,23 @@ class RunJob(Job):
         name: of the job.
         config: everything that determines the run.
         only: the steps to do.
+        clouds_of: a run that has the same clouds; they are taken over.
         stage_1_of: a run that has trained the same stage I; it is taken over.
+        options_of: a search, whose best options change the configuration.
     """
 
     name: str
     config: Config
     only: tuple[Step, ...] = STEPS
+    clouds_of: RunJob | None = None
     stage_1_of: RunJob | None = None
+    options_of: Computation | None = None
 
     @property
     def needs(self) -> tuple[Job, ...]:
-        """The run whose stage I is taken."""
-        return () if self.stage_1_of is None else (self.stage_1_of,)
+        """What it takes over."""
+        every = (self.clouds_of, self.stage_1_of, self.options_of)
+        return tuple(job for job in every if job is not None)
 
     def description(self) -> dict[str, Any]:
         """The configuration, but for where it runs."""
@@ -93,18 +98,22 @@ class RunJob(Job):
             for key, value in config_file.flat(self.config)
             if key not in ("device", "threads")
         }
-        return {"config": config, "only": list(self.only)}
+        searched = {} if self.options_of is None else {"options_of": self.options_of.name}
+        return {"config": config, "only": list(self.only), **searched}
 
     def run(self, place: Place) -> None:
         """Do the steps that are not done yet."""
-        donor = None if self.stage_1_of is None else place.store.path(self.stage_1_of)
+        store, config = place.store, self.config
+        if self.options_of is not None:
+            config = config_file.override(config, store.document(self.options_of)["options"])
         pipeline.run(
-            experiments.get(self.config.experiment),
-            self.config,
+            experiments.get(config.experiment),
+            config,
             place.directory,
             progress=place.progress,
             only=self.only,
-            stage_1_of=donor,
+            clouds_of=None if self.clouds_of is None else store.path(self.clouds_of),
+            stage_1_of=None if self.stage_1_of is None else store.path(self.stage_1_of),
         )
 
 

@@ -21,6 +21,8 @@ MODULES = (
     "twostep_rs.reproduce.targets.table_1",
     "twostep_rs.reproduce.targets.table_3",
     "twostep_rs.reproduce.targets.rivals",
+    "twostep_rs.reproduce.targets.search",
+    "twostep_rs.reproduce.targets.methods",
     "twostep_rs.reproduce.targets.kpp",
     "twostep_rs.reproduce.targets.flow_maps",
     "twostep_rs.reproduce.targets.w_flow",
@@ -65,10 +67,11 @@ def get(name: str) -> Target:
 
 
 def choose(wanted: Iterable[str]) -> list[Target]:
-    """The targets of some names, each once; ``all`` stands for every one.
+    """The targets of some names, each once; ``all`` stands for every one that a paper prints.
 
     Raises:
         ConfigError: there is none of a name.
     """
-    every = [name for word in wanted for name in (names() if word == ALL else [word])]
+    printed = [name for name, target in targets().items() if target.printed]
+    every = [name for word in wanted for name in (printed if word == ALL else [word])]
     return [get(name) for name in dict.fromkeys(every)]

@@ -61,7 +61,7 @@ Curve = dict[float, Score]
 def curve(seeds: Sequence[Iterable[Row]], kind: Kind, stage: int) -> Curve:
     """Scores of a stage by one metric, from the rows of every seed.
 
-    Every seed has references of its own, so that floors are averaged as scores are.
+    Floors of independent references are averaged as scores are; one that seeds share counts once.
     """
     by_parameter: dict[float, list[Row]] = {}
     for rows in seeds:
@@ -117,7 +117,8 @@ def numbers(curves: Mapping[str, Curve]) -> dict[str, list[dict[str, float | boo
 
 def _score(rows: Sequence[Row]) -> Score:
     value, error = _mean([(row.w2_squared, row.standard_error) for row in rows])
-    floor, floor_error = _mean([(row.floor, row.floor_standard_error) for row in rows])
+    floors = dict.fromkeys((row.floor, row.floor_standard_error) for row in rows)
+    floor, floor_error = _mean(list(floors))
     return Score(value, error, floor, floor_error, rows[0].training_range)
 
 

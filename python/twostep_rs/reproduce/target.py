@@ -83,6 +83,7 @@ class Target:
         summarise: what it amounts to, when all jobs of the request are done.
         most_seeds: more seeds than these are left out, where runs are large; all by default.
         seeded: whether jobs depend on the seed at all.
+        printed: whether a paper has it; ``all`` stands for those.
     """
 
     name: str
@@ -92,3 +93,4 @@ class Target:
     summarise: Callable[[Request, Store], Summary]
     most_seeds: int | None = None
     seeded: bool = True
+    printed: bool = True

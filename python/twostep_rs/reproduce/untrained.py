@@ -1,4 +1,4 @@
-"""Scores of references without a network, from the training clouds of a run."""
+"""Scores of references without a network, from the training clouds of a seed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs import experiments
+from twostep_rs.reproduce import yardsticks
 from twostep_rs.reproduce.job import Computation
 from twostep_rs.runs.directory import RunDirectory
 from twostep_rs.runs.evaluation import Row, evaluate
 from twostep_rs.runs.steps.simulate import read_clouds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from twostep_rs.reproduce.job import Place, RunJob
     from twostep_rs.reproduce.store import Store
@@ -25,8 +26,14 @@ _FEW = 2_000
 
 
 def untrained_job(run: RunJob) -> Computation:
-    """The job that evaluates them on the clouds, references and floors of a run."""
-    return Computation(f"{run.name}-untrained", measure, {"run": run.name}, needs=(run,))
+    """The job that evaluates them on the clouds of a run, as runs of its seed are."""
+    shared = yardsticks.yardsticks(run.config)
+    return Computation(
+        f"{run.name}-untrained",
+        measure,
+        {"run": run.name, "references": [job.name for job in shared]},
+        needs=(run, *shared),
+    )
 
 
 def untrained_rows(store: Store, run: RunJob) -> tuple[Row, ...]:
@@ -34,16 +41,17 @@ def untrained_rows(store: Store, run: RunJob) -> tuple[Row, ...]:
     return tuple(Row(**row) for row in store.document(untrained_job(run))["rows"])
 
 
-def measure(place: Place, run: str) -> Mapping[str, Any]:
-    """Evaluate them as the run is evaluated.
+def measure(place: Place, run: str, references: Sequence[str]) -> Mapping[str, Any]:
+    """Evaluate them as runs are evaluated.
 
     Args:
         place: of the job.
-        run: name of the run.
+        run: name of the run that has the clouds.
+        references: names of the jobs that have references and floors.
     """
     from twostep_rs.baselines import EntropicMap, InterpolatedCloud, NearestCloud
 
-    directory = RunDirectory.open(place.store.directory / "jobs" / run)
+    directory = RunDirectory.open(place.needed[run])
     config = directory.config
     experiment = experiments.get(config.experiment)
     system = experiment.system(config.simulation.physics)
@@ -58,10 +66,13 @@ def measure(place: Place, run: str) -> Mapping[str, Any]:
                 device=config.device,
             ),
         },
-        system,
+        yardsticks.system_of(config),
         config.evaluation,
         training_parameters=config.simulation.parameters,
         seed=config.seed,
         method="untrained",
+        yardstick=yardsticks.read(
+            [place.needed[name] for name in references], config, yardsticks.group(config.seed)
+        ),
     )
     return {"rows": [dataclasses.asdict(row) for row in found.rows]}

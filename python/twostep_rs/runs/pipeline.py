@@ -47,6 +47,7 @@ def run(
     *,
     progress: Progress | None = None,
     only: tuple[Step, ...] = tuple(ACTIONS),
+    clouds_of: Path | None = None,
     stage_1_of: Path | None = None,
 ) -> RunDirectory:
     """Do every step that is not done yet.
@@ -63,6 +64,7 @@ def run(
         out: its directory, which is made, or which an earlier session of the same run left.
         progress: where to report; nowhere by default.
         only: the steps to do; all by default.
+        clouds_of: directory of a run of the same clouds, which are taken over.
         stage_1_of: directory of a run that is the same up to stage I, whose clouds and stage I
             are taken over.
 
@@ -71,7 +73,7 @@ def run(
 
     Raises:
         RunDirectoryError: ``out`` holds another run, is in use, or cannot be written; or the run
-            whose stage I is asked for differs, or has none.
+            whose clouds or stage I are asked for differs, or has none.
         ModuleNotFoundError: a package that a step needs is not installed.
         DeviceError: the device is not there.
         InputError: clouds cannot fill the batches of stage II.
@@ -86,8 +88,10 @@ def run(
     if ranks.follow(experiment):
         return RunDirectory.open(out)
     directory = RunDirectory.create(out, config)
-    if stage_1_of is not None:
-        with directory.locked():
+    with directory.locked():
+        if clouds_of is not None:
+            steps.adopt_clouds(directory, RunDirectory.open(clouds_of))
+        if stage_1_of is not None:
             steps.adopt_stage_1(directory, RunDirectory.open(stage_1_of))
     go_on(directory, experiment, progress, only)
     return directory

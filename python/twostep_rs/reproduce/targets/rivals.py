@@ -8,10 +8,16 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.competition import (
+    clouds_run,
+    competitor,
+    gallery,
+    rows_of_scores,
+    scores,
+)
 from twostep_rs.reproduce.costs import cost_job, costs_of
-from twostep_rs.reproduce.entries import Entry, entries, entry_run
+from twostep_rs.reproduce.entries import Entry, entries
 from twostep_rs.reproduce.ranking import ranking
-from twostep_rs.reproduce.runs_of import rows_of, run_directory
 from twostep_rs.reproduce.scores import Curve, curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.reproduce.untrained import NAMES, untrained_job, untrained_rows
@@ -55,13 +61,13 @@ def _pairings(request: Request) -> tuple[Coupling | None, ...]:
 
 def _runs(request: Request, coupling: Coupling | None, entry: Entry) -> list[RunJob]:
     return [
-        entry_run(entry, _EXPERIMENT, request, seed, coupling=coupling) for seed in request.seeds
+        competitor(entry, _EXPERIMENT, request, seed, coupling=coupling) for seed in request.seeds
     ]
 
 
 def _runs_of_seed(request: Request, coupling: Coupling | None, seed: int) -> list[RunJob]:
     return [
-        entry_run(entry, _EXPERIMENT, request, seed, coupling=coupling)
+        competitor(entry, _EXPERIMENT, request, seed, coupling=coupling)
         for entry in entries(request.preset)
     ]
 
@@ -69,16 +75,22 @@ def _runs_of_seed(request: Request, coupling: Coupling | None, seed: int) -> lis
 def _jobs(request: Request) -> list[Job]:
     return [
         job
-        for coupling in _pairings(request)
         for seed in request.seeds
+        for coupling in _pairings(request)
         for runs in [_runs_of_seed(request, coupling, seed)]
-        for job in (*runs, cost_job(runs), untrained_job(runs[0]))
+        for job in (*map(scores, runs), cost_job(runs), _untrained_job(request, seed))
     ]
+
+
+def _untrained_job(request: Request, seed: int) -> Job:
+    return untrained_job(clouds_run(_EXPERIMENT, request, seed))
 
 
 def _figure_jobs(request: Request) -> list[Job]:
     return [
-        run for entry in _shown(request) for run in _runs(request, _pairings(request)[0], entry)
+        scores(run)
+        for entry in _shown(request)
+        for run in _runs(request, _pairings(request)[0], entry)
     ]
 
 
@@ -94,7 +106,7 @@ def curves(
     found: dict[str, Curve] = {}
     for entry in chosen:
         runs = _runs(request, coupling, entry)
-        rows, config = rows_of(store, runs), runs[0].config
+        rows, config = rows_of_scores(store, runs), runs[0].config
         metric = config.evaluation.metrics[0]
         kind = Kind(metric, config.evaluation.boxes[0] if metric == "histogram" else None)
         if entry.alone:
@@ -110,7 +122,7 @@ def _table_2(request: Request, store: Store) -> Summary:
     for coupling in _pairings(request):
         chosen = entries(request.preset)
         found = curves(store, request, coupling, chosen)
-        references = _untrained(store, request, coupling)
+        references = _untrained(store, request)
         label = "" if coupling is None else f", pairs {coupling}"
         tables += [
             _scores_table({**found, **references}, request, label),
@@ -122,9 +134,9 @@ def _table_2(request: Request, store: Store) -> Summary:
     return Summary(everything, [*tables, _printed_table()], _curves_figure(request, store), claims)
 
 
-def _untrained(store: Store, request: Request, coupling: Coupling | None) -> dict[str, Curve]:
+def _untrained(store: Store, request: Request) -> dict[str, Curve]:
     """Scores of what has no network, by name."""
-    runs = [_runs_of_seed(request, coupling, seed)[0] for seed in request.seeds]
+    runs = [clouds_run(_EXPERIMENT, request, seed) for seed in request.seeds]
     rows = [untrained_rows(store, run) for run in runs]
     kind = Kind(rows[0][0].metric, rows[0][0].box)
     return {name: curve(rows, kind, stage) for stage, name in NAMES.items()}
@@ -290,13 +302,13 @@ def _histograms(sigma: float, request: Request, store: Store) -> Summary:
     clouds: dict[int, NDArray[np.float64]] = {}
     for entry in _shown(request):
         run = _runs(request, coupling, entry)[0]
-        gallery = read_gallery(run_directory(store, run).evaluation_clouds)
-        nearest = min(gallery, key=lambda value: abs(value - sigma))
-        clouds.setdefault(0, gallery[nearest][0])
+        known = read_gallery(gallery(store, run))
+        nearest = min(known, key=lambda value: abs(value - sigma))
+        clouds.setdefault(0, known[nearest][0])
         for stage in (1, 2) if entry.name == "meanflow" else (1,):
             key = len(clouds)
             names[key] = entry.title if stage == 1 else "two-step"
-            clouds[key] = gallery[nearest][stage]
+            clouds[key] = known[nearest][stage]
     figure = projections(clouds, f"sigma = {nearest:g}", names)
     runs = [run.name for entry in _shown(request) for run in _runs(request, coupling, entry)]
     return Summary({"runs": runs}, (), {f"figure-{6 if sigma < 100 else 7}": figure})

@@ -1,9 +1,9 @@
-"""Instead of steps 1 and 2: the clouds and the stage I of another run."""
+"""Instead of steps 1 and 2: the clouds of another run, or these and its stage I."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twostep_rs.errors import FileFormatError, RunDirectoryError
 from twostep_rs.runs import config_file
@@ -14,6 +14,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twostep_rs.runs.directory import RunDirectory
+
+
+_CLOUDS = ("experiment", "seed", "simulation.")
+_STAGE_1 = (*_CLOUDS, "method", "stage_1.")
+
+
+def adopt_clouds(run: RunDirectory, donor: RunDirectory) -> None:
+    """Take over the clouds of a run that is the same up to there.
+
+    The seconds of the step are those that the other run took. Where the run has its clouds already
+    nothing happens.
+
+    Raises:
+        RunDirectoryError: the runs differ in what makes clouds, or the other has none yet.
+        FileFormatError: a file of the other run is missing or damaged.
+    """
+    if "simulate" in run.status().done:
+        return
+    _require_same(run, donor, _CLOUDS)
+    done = donor.status().done
+    if "simulate" not in done:
+        raise RunDirectoryError(f"{donor.path}: expected a run with clouds, got none")
+    _copy_clouds(run, donor)
+    run.finish("simulate", done["simulate"])
 
 
 def adopt_stage_1(run: RunDirectory, donor: RunDirectory) -> None:
@@ -28,17 +52,11 @@ def adopt_stage_1(run: RunDirectory, donor: RunDirectory) -> None:
     """
     if "stage_1" in run.status().done:
         return
-    mine, its = _until_stage_1(run), _until_stage_1(donor)
-    if changed := [key for key in mine if mine[key] != its[key]]:
-        key = changed[0]
-        raise RunDirectoryError(
-            f"{donor.path}: {key}: expected {mine[key]!r}, that of {run.path}, got {its[key]!r}"
-        )
+    _require_same(run, donor, _STAGE_1)
     done = donor.status().done
     if "stage_1" not in done:
         raise RunDirectoryError(f"{donor.path}: expected a run with a trained stage I, got none")
-    for parameter in run.config.simulation.parameters:
-        _copy(donor.cloud(parameter), run.cloud(parameter))
+    _copy_clouds(run, donor)
     _copy(donor.checkpoint(1), run.checkpoint(1))
     logged = [json.dumps(row) for row in read_metrics(donor.metrics) if row["stage"] == 1]
     write_atomically(run.metrics, "".join(f"{row}\n" for row in logged).encode())
@@ -46,12 +64,19 @@ def adopt_stage_1(run: RunDirectory, donor: RunDirectory) -> None:
         run.finish(step, done[step])
 
 
-def _until_stage_1(run: RunDirectory) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in config_file.flat(run.config)
-        if key in ("experiment", "method", "seed") or key.startswith(("simulation.", "stage_1."))
-    }
+def _require_same(run: RunDirectory, donor: RunDirectory, parts: tuple[str, ...]) -> None:
+    """Refuse a donor that differs in keys that begin with one of ``parts``."""
+    its = dict(config_file.flat(donor.config))
+    for key, value in config_file.flat(run.config):
+        if key.startswith(parts) and its.get(key) != value:
+            raise RunDirectoryError(
+                f"{donor.path}: {key}: expected {value!r}, that of {run.path}, got {its.get(key)!r}"
+            )
+
+
+def _copy_clouds(run: RunDirectory, donor: RunDirectory) -> None:
+    for parameter in run.config.simulation.parameters:
+        _copy(donor.cloud(parameter), run.cloud(parameter))
 
 
 def _copy(source: Path, target: Path) -> None:

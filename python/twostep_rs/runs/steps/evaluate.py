@@ -58,7 +58,7 @@ def evaluate(
     with num_threads(config.threads), progress.task("evaluate") as advance:
         model = load(run.path, system=system, device=config.device)
         found = evaluation.evaluate(
-            _samplers(model),
+            samplers(model),
             _references(experiment, run),
             config.evaluation,
             particles=_particles(experiment, run),
@@ -79,7 +79,9 @@ def evaluate(
     run.finish("evaluate", seconds)
 
 
-def _samplers(model: TwoStepModel) -> dict[int, evaluation.Sampler]:
+def samplers(model: TwoStepModel) -> dict[int, evaluation.Sampler]:
+    """What an evaluation measures of a model, by stage."""
+
     def sampler(stage: Literal[1, 2]) -> evaluation.Sampler:
         def carry(source: NDArray[np.float64], parameter: float) -> NDArray[np.float64]:
             # Where paths are random, every source has paths of its own.
