@@ -36,9 +36,6 @@ TRIALS: Mapping[Preset, int] = {"quick": 3, "full": 6, "paper": 6}
 SEED = 1_000
 """Of clouds and trainings of the search; those that compete have seeds of their own."""
 
-# Places of the parameters that are kept, of eight in their order.
-_KEPT = (3, 7)
-
 # Factors of the learning rate, and noise on the parameter, for every method.
 _RATES = (0.5, 1.0, 2.0)
 _JITTERS = (0.05, 0.1, 0.3)
@@ -95,8 +92,11 @@ SPACES: Mapping[str, Sequence[Sequence[Choice]]] = {
         ),
         (("step_size=0.5",), ("step_size=1",)),
     ),
-    "flow-matching": ((("evaluations=100",),),),
-    "sf2m": ((("noise=0.02",), ("noise=0.05",), ("noise=0.1",), ("noise=0.4",)),),
+    "flow-matching": ((("coupling=auto",), ("coupling=exact",), ("coupling=independent",)),),
+    "sf2m": (
+        (("noise=0.02",), ("noise=0.05",), ("noise=0.1",), ("noise=0.4",)),
+        (("coupling=auto",), ("coupling=exact",)),
+    ),
     "deep-particle": (
         (("inputs=source",), ("inputs=position",)),
         (("residual_weight=0",), ("residual_weight=1e-3",)),
@@ -209,7 +209,7 @@ def _without_kept(run: RunJob) -> RunJob:
     """The run on the parameters that are left, measured at those that are kept."""
     config = run.config
     every = sorted(config.simulation.parameters)
-    kept = tuple(every[place % len(every)] for place in dict.fromkeys(_KEPT))
+    kept = (every[len(every) // 2 - 1], every[-1])
     left = tuple(value for value in config.simulation.parameters if value not in kept)
     return dataclasses.replace(
         run,

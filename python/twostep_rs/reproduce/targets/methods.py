@@ -15,7 +15,7 @@ from twostep_rs.reproduce.competition import (
     scores,
 )
 from twostep_rs.reproduce.costs import cost_job, costs_of
-from twostep_rs.reproduce.entries import ENTRIES, PRINTED, Entry
+from twostep_rs.reproduce.entries import PRINTED, SEARCHED, Entry
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
@@ -67,7 +67,7 @@ def competitors(request: Request) -> tuple[Entry, ...]:
 
     Under ``paper`` there is nothing to be searched: options are those that are printed.
     """
-    return PRINTED if request.preset == "paper" else (_DEFAULT, *ENTRIES)
+    return PRINTED if request.preset == "paper" else (_DEFAULT, *SEARCHED)
 
 
 def _run(problem: Problem, request: Request, seed: int, entry: Entry) -> RunJob:
@@ -145,19 +145,20 @@ def _name(entry: Entry, stage: int) -> str:
 def _summarise(problem: Problem, request: Request, store: Store) -> Summary:
     found = lines(problem, request, store)
     ours = found[_ours(found)]
+    references = _untrained(problem, request, store)
     return Summary(
         {
             "scores": numbers({name: line.scores for name, line in found.items()}),
-            "untrained": numbers(_untrained(problem, request, store)),
+            "untrained": numbers(references),
             "evaluations": {name: line.evaluations for name, line in found.items()},
         },
         [
-            _scores_table(found, _untrained(problem, request, store), request),
+            _scores_table(found, references, request),
             ranks_table({problem.name: found}),
             _costs_table(problem, request, store),
         ],
         {},
-        [_lowest(problem.name, ours, found)],
+        [_lowest(problem.name, ours, found), _untrained_claim(problem, ours, references)],
     )
 
 
@@ -256,6 +257,22 @@ def _lowest(name: str, ours: Line, found: Mapping[str, Line]) -> Claim:
         f"every parameter, within two standard errors ({name})",
         "not reproduced" if below else "reproduced",
         "; ".join(below) or "nobody is below it by more than two standard errors",
+    )
+
+
+def _untrained_claim(problem: Problem, ours: Line, references: Mapping[str, Curve]) -> Claim:
+    """Ours against what is made of the training clouds without a network."""
+    below = [
+        f"{name} at {parameter:g} ({each[parameter].ratio:.2f} against {score.ratio:.2f})"
+        for parameter, score in ours.scores.items()
+        for name, each in references.items()
+        if _significantly_below(each[parameter], score)
+    ]
+    return Claim(
+        f"two-step as it is lies nowhere above what training clouds give without a network, within "
+        f"two standard errors ({problem.name})",
+        "not reproduced" if below else "reproduced",
+        "; ".join(below) or "none of them is below it by more than two standard errors",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.experiments import ks3d_laminar
-from twostep_rs.reproduce.entries import ENTRIES
+from twostep_rs.reproduce.entries import SEARCHED
 from twostep_rs.reproduce.search import SEED, TRIALS, search, trial_runs
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.runs.page import Table
@@ -26,13 +26,13 @@ def search_of(entry: Entry, request: Request) -> Computation:
 
 
 def _jobs(request: Request) -> list[Job]:
-    return [search_of(entry, request) for entry in ENTRIES]
+    return [search_of(entry, request) for entry in SEARCHED]
 
 
 def _summarise(request: Request, store: Store) -> Summary:
-    found = {entry.name: store.document(search_of(entry, request)) for entry in ENTRIES}
+    found = {entry.name: store.document(search_of(entry, request)) for entry in SEARCHED}
     return Summary(
-        found, [_table(entry, found[entry.name]) for entry in ENTRIES] + [_setting(request)]
+        found, [_table(entry, found[entry.name]) for entry in SEARCHED] + [_setting(request)]
     )
 
 
@@ -57,7 +57,7 @@ def _table(entry: Entry, document: Mapping[str, Any]) -> Table:
 
 
 def _setting(request: Request) -> Table:
-    (run, *_) = trial_runs(ENTRIES[0], EXPERIMENT, request)
+    (run, *_) = trial_runs(SEARCHED[0], EXPERIMENT, request)
     stage_1, simulation = run.config.stage_1, run.config.simulation
     return Table(
         "What all trials have in common",
