@@ -104,6 +104,35 @@ def test_flow_and_diffusion_end_in_the_target(sampler, tolerance):
     torch.testing.assert_close(z.std(0), torch.full((2,), SPREAD), rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("last", [0.75, 0.4, 0.1])
+def test_flow_and_diffusion_have_the_same_marginals_on_the_way(last):
+    """Both fields are stopped at a time: moments there are those of the bridge, on either way."""
+    n = 40_000
+    source = torch.randn(n, 2, generator=torch.Generator().manual_seed(3))
+    source = (source - source.mean(0)) / source.std(0)
+    mean, _, variance, _ = moments(last)
+    for sampler, tolerance in (("euler", 0.01), ("sde", 0.02)):
+        net = stopped(Exact(sampler), last)
+        z = net.transport(source, torch.ones(n, 1), random=torch.Generator().manual_seed(4))
+        assert z.mean(0).numpy() == pytest.approx(mean, abs=tolerance)
+        assert z.std(0).numpy() == pytest.approx(variance**0.5, rel=tolerance)
+
+
+def stopped(net, last):
+    """The same particles, which stay where they are at the time ``last``: clocks run slower."""
+    rate = 1.0 - last
+    flow, score = net.velocity_at, net.score_at
+
+    def clock(t):
+        return 1.0 - rate * (1.0 - t)
+
+    # Of the diffusion, dW over a time that is shorter by the rate is smaller by its root.
+    net.noise = NOISE * rate**0.5
+    net.flow.velocity_at = lambda z, t, *more: rate * flow(z, clock(t), *more)
+    net.score_at = lambda z, t, *more: score(z, clock(t), *more)
+    return net
+
+
 def test_the_exact_velocity_and_score_minimise_the_loss():
     net = Exact("sde")
     source, target, t, normal = rows(100_000)

@@ -8,21 +8,25 @@ from typing import TYPE_CHECKING, Any
 from twostep_rs import experiments
 from twostep_rs.reproduce import yardsticks
 from twostep_rs.reproduce.job import Computation
+from twostep_rs.reproduce.scores import curve
 from twostep_rs.runs.directory import RunDirectory
 from twostep_rs.runs.evaluation import Row, evaluate
 from twostep_rs.runs.steps.simulate import read_clouds
+from twostep_rs.runs.table import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from twostep_rs.reproduce.job import Place, RunJob
+    from twostep_rs.reproduce.scores import Curve
     from twostep_rs.reproduce.store import Store
+    from twostep_rs.runs.evaluation import Sampler
 
 NAMES = {1: "nearest cloud", 2: "interpolated clouds", 3: "entropic map"}
-"""By the number that stands for a stage in the rows."""
+"""By the number that stands for a stage in the rows; on a torus there is no entropic map."""
 
-# Of every cloud, for the entropic map on two CPU cores.
-_FEW = 2_000
+ENTROPIC_PARTICLES = 4_000
+"""Of every cloud, for the entropic map."""
 
 
 def untrained_job(run: RunJob) -> Computation:
@@ -41,6 +45,14 @@ def untrained_rows(store: Store, run: RunJob) -> tuple[Row, ...]:
     return tuple(Row(**row) for row in store.document(untrained_job(run))["rows"])
 
 
+def untrained_curves(store: Store, runs: Sequence[RunJob]) -> dict[str, Curve]:
+    """Scores over the seeds of some runs, by name."""
+    rows = [untrained_rows(store, run) for run in runs]
+    kind = Kind(rows[0][0].metric, rows[0][0].box)
+    known = {row.stage for row in rows[0]}
+    return {name: curve(rows, kind, stage) for stage, name in NAMES.items() if stage in known}
+
+
 def measure(place: Place, run: str, references: Sequence[str]) -> Mapping[str, Any]:
     """Evaluate them as runs are evaluated.
 
@@ -56,16 +68,14 @@ def measure(place: Place, run: str, references: Sequence[str]) -> Mapping[str, A
     experiment = experiments.get(config.experiment)
     system = experiment.system(config.simulation.physics)
     clouds = read_clouds(directory, system)
+    samplers: dict[int, Sampler] = {
+        1: NearestCloud(clouds),
+        2: InterpolatedCloud(clouds, system.domain.period),
+    }
+    if system.domain.period is None:
+        samplers[3] = EntropicMap(clouds, particles=ENTROPIC_PARTICLES, device=config.device)
     found = evaluate(
-        {
-            1: NearestCloud(clouds),
-            2: InterpolatedCloud(clouds, system.domain.period),
-            3: EntropicMap(
-                clouds,
-                particles=_FEW if config.preset == "quick" else config.simulation.particles,
-                device=config.device,
-            ),
-        },
+        samplers,
         yardsticks.system_of(config),
         config.evaluation,
         training_parameters=config.simulation.parameters,

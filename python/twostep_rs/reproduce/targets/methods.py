@@ -20,7 +20,7 @@ from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.reproduce.targets.search import search_of
-from twostep_rs.reproduce.untrained import NAMES, untrained_job, untrained_rows
+from twostep_rs.reproduce.untrained import ENTROPIC_PARTICLES, untrained_curves, untrained_job
 from twostep_rs.runs.page import Table
 from twostep_rs.runs.table import Kind
 
@@ -170,9 +170,7 @@ def _untrained(problem: Problem, request: Request, store: Store) -> dict[str, Cu
     clouds = [
         clouds_run(problem.experiment, request, seed, problem.physics) for seed in request.seeds
     ]
-    rows = [untrained_rows(store, run) for run in clouds]
-    kind = Kind(rows[0][0].metric, rows[0][0].box)
-    return {name: curve(rows, kind, stage) for stage, name in NAMES.items()}
+    return untrained_curves(store, clouds)
 
 
 def _scores_table(
@@ -193,7 +191,8 @@ def _scores_table(
         ],
         f"Mean over {len(request.seeds)} seeds ± its standard error, that of the floor included. "
         "+ DP: stage II behind it, with the same options for all. * lies outside the range of "
-        "training. All were given the same clouds, steps, batch, width and size of search.",
+        "training. All were given the same clouds, steps, batch, width and size of search. The "
+        f"entropic map is that of {ENTROPIC_PARTICLES} particles.",
     )
 
 

@@ -20,7 +20,7 @@ from twostep_rs.reproduce.entries import Entry, entries
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
-from twostep_rs.reproduce.untrained import NAMES, untrained_job, untrained_rows
+from twostep_rs.reproduce.untrained import untrained_curves, untrained_job
 from twostep_rs.runs.clouds import read_gallery
 from twostep_rs.runs.page import Table
 from twostep_rs.runs.table import Kind
@@ -137,9 +137,7 @@ def _table_2(request: Request, store: Store) -> Summary:
 def _untrained(store: Store, request: Request) -> dict[str, Curve]:
     """Scores of what has no network, by name."""
     runs = [clouds_run(_EXPERIMENT, request, seed) for seed in request.seeds]
-    rows = [untrained_rows(store, run) for run in runs]
-    kind = Kind(rows[0][0].metric, rows[0][0].box)
-    return {name: curve(rows, kind, stage) for stage, name in NAMES.items()}
+    return untrained_curves(store, runs)
 
 
 def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> Table:
