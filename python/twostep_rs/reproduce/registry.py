@@ -23,6 +23,7 @@ MODULES = (
     "twostep_rs.reproduce.targets.rivals",
     "twostep_rs.reproduce.targets.search",
     "twostep_rs.reproduce.targets.methods",
+    "twostep_rs.reproduce.targets.mixture",
     "twostep_rs.reproduce.targets.kpp",
     "twostep_rs.reproduce.targets.flow_maps",
     "twostep_rs.reproduce.targets.w_flow",
