@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from twostep_rs import experiments
-from twostep_rs.reproduce import Place, Request, RunJob, Store, entries, registry
+from twostep_rs.reproduce import Place, Request, RunJob, Store, costs, entries, registry
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.schedule import in_order
 from twostep_rs.reproduce.scores import Score
@@ -43,6 +43,7 @@ def tiny(monkeypatch):
     )
     monkeypatch.setattr(entries.experiments, "get", lambda name: small)
     monkeypatch.setattr(entries, "ENTRIES", SOME)
+    monkeypatch.setattr(costs, "_PARTICLES", 100)
 
 
 def do(target, request, store):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twostep_rs import experiments
 from twostep_rs.reproduce import yardsticks
+from twostep_rs.reproduce.costs import Cost, cost, sampling
 from twostep_rs.reproduce.entries import common, entry_run
 from twostep_rs.reproduce.job import Computation, RunJob
 from twostep_rs.runs.clouds import write_gallery
@@ -89,13 +90,18 @@ def rows_of_scores(store: Store, runs: Sequence[RunJob]) -> list[tuple[Row, ...]
     return [tuple(Row(**row) for row in store.document(scores(run))["rows"]) for run in runs]
 
 
+def costs_of(store: Store, runs: Sequence[RunJob]) -> list[Cost]:
+    """What every run has cost."""
+    return [cost(store, run, store.document(scores(run))["sampling"]) for run in runs]
+
+
 def gallery(store: Store, run: RunJob) -> Path:
     """The clouds of the evaluation of a run."""
     return store.path(scores(run)) / _GALLERY
 
 
 def score(place: Place, run: str, references: Sequence[str]) -> dict[str, Any]:
-    """Measure the stages of a run.
+    """Measure the stages of a run, and what it takes to sample.
 
     Args:
         place: of the job.
@@ -107,8 +113,9 @@ def score(place: Place, run: str, references: Sequence[str]) -> dict[str, Any]:
     directory = RunDirectory.open(place.needed[run])
     config = directory.config
     system = experiments.get(config.experiment).system(config.simulation.physics)
+    model = load(directory.path, system=system, device=config.device)
     found = evaluate(
-        samplers(load(directory.path, system=system, device=config.device)),
+        samplers(model),
         yardsticks.system_of(config),
         config.evaluation,
         training_parameters=config.simulation.parameters,
@@ -119,4 +126,7 @@ def score(place: Place, run: str, references: Sequence[str]) -> dict[str, Any]:
         ),
     )
     write_gallery(place.directory / _GALLERY, found.clouds)
-    return {"rows": [dataclasses.asdict(row) for row in found.rows]}
+    return {
+        "rows": [dataclasses.asdict(row) for row in found.rows],
+        "sampling": sampling(model, config.simulation.parameters[-1]),
+    }

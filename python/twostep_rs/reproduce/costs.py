@@ -7,20 +7,19 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from twostep_rs.reproduce.job import Computation
 from twostep_rs.runs.directory import RunDirectory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from torch import nn
 
-    from twostep_rs.reproduce.job import Place, RunJob
+    from twostep_rs.reproduce.job import RunJob
     from twostep_rs.reproduce.store import Store
+    from twostep_rs.training.model import TwoStepModel
 
 _PARTICLES = 15_000
-_REPEATS = 5
+_REPEATS = 3
 
 
 @dataclass(frozen=True)
@@ -44,50 +43,14 @@ class Cost:
     gpu_memory_mb: float
 
 
-def cost_job(runs: Sequence[RunJob]) -> Computation:
-    """The job that counts and times the sampling of several runs, one after the other."""
-    names = [run.name for run in runs]
-    return Computation(f"{names[0]}-costs", sampling, {"runs": names}, needs=tuple(runs))
-
-
-def costs_of(store: Store, runs: Sequence[RunJob]) -> list[Cost]:
-    """What runs that are done have cost."""
-    found = store.document(cost_job(runs))
-    return [_cost(store, run, found[run.name]) for run in runs]
-
-
-def sampling(place: Place, runs: Sequence[str]) -> Mapping[str, Any]:
-    """Count and time what it takes to carry particles by trained models.
+def sampling(model: TwoStepModel, parameter: float) -> dict[str, Any]:
+    """Count and time what it takes to carry particles by a trained model.
 
     Args:
-        place: of the job.
-        runs: names of the runs.
+        model: the model.
+        parameter: at which.
     """
-    return {run: _sampling(place.store.directory / "jobs" / run) for run in runs}
-
-
-def _cost(store: Store, run: RunJob, found: Mapping[str, Any]) -> Cost:
-    done = RunDirectory.open(store.path(run)).status().done
-    spent = store.cost(run)
-    return Cost(
-        parameters=found["parameters"],
-        evaluations=found["evaluations"],
-        training=done["stage_1"] + done["stage_2"],
-        sampling=found["seconds"],
-        memory_mb=spent.peak_memory_mb,
-        gpu_memory_mb=spent.peak_gpu_memory_mb,
-    )
-
-
-def _sampling(path: Path) -> Mapping[str, Any]:
-    from twostep_rs import experiments
-    from twostep_rs.training.model import load
-
-    config = RunDirectory.open(path).config
-    system = experiments.get(config.experiment).system(config.simulation.physics)
-    model = load(path, system=system, device=config.device)
     networks = [net for net in (model.generator, model.corrector) if net is not None]
-    parameter = config.simulation.parameters[-1]
 
     def sample() -> None:
         model.sample(parameter, n=_PARTICLES)
@@ -106,6 +69,26 @@ def _sampling(path: Path) -> Mapping[str, Any]:
         "seconds": median(seconds),
         "particles": _PARTICLES,
     }
+
+
+def cost(store: Store, run: RunJob, sampled: Mapping[str, Any]) -> Cost:
+    """What a run that is done has cost.
+
+    Args:
+        store: where it is.
+        run: which.
+        sampled: what :func:`sampling` found of it.
+    """
+    done = RunDirectory.open(store.path(run)).status().done
+    spent = store.cost(run)
+    return Cost(
+        parameters=sampled["parameters"],
+        evaluations=sampled["evaluations"],
+        training=done["stage_1"] + done["stage_2"],
+        sampling=sampled["seconds"],
+        memory_mb=spent.peak_memory_mb,
+        gpu_memory_mb=spent.peak_gpu_memory_mb,
+    )
 
 
 class _Count:

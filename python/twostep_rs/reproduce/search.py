@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from twostep_rs.reproduce.job import Place, RunJob
     from twostep_rs.reproduce.target import Request
 
-TRIALS: Mapping[Preset, int] = {"quick": 3, "full": 6, "paper": 6}
+TRIALS: Mapping[Preset, int] = {"quick": 3, "full": 4, "paper": 4}
 """Trials of every method."""
 
 SEED = 1_000

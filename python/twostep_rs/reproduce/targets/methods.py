@@ -11,10 +11,10 @@ from twostep_rs.reproduce.claims import Claim
 from twostep_rs.reproduce.competition import (
     clouds_run,
     competitor,
+    costs_of,
     rows_of_scores,
     scores,
 )
-from twostep_rs.reproduce.costs import cost_job, costs_of
 from twostep_rs.reproduce.entries import PRINTED, SEARCHED, Entry
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
@@ -92,7 +92,7 @@ def _jobs(problems: Sequence[Problem], request: Request) -> list[Job]:
         for seed in request.seeds
         for problem in problems
         for runs in [_runs_of_seed(problem, request, seed)]
-        for job in (*map(scores, runs), cost_job(runs), _untrained_job(problem, request, seed))
+        for job in (*map(scores, runs), _untrained_job(problem, request, seed))
     ]
 
 

@@ -11,11 +11,11 @@ from twostep_rs.reproduce.claims import Claim
 from twostep_rs.reproduce.competition import (
     clouds_run,
     competitor,
+    costs_of,
     gallery,
     rows_of_scores,
     scores,
 )
-from twostep_rs.reproduce.costs import cost_job, costs_of
 from twostep_rs.reproduce.entries import Entry, entries
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
@@ -78,7 +78,7 @@ def _jobs(request: Request) -> list[Job]:
         for seed in request.seeds
         for coupling in _pairings(request)
         for runs in [_runs_of_seed(request, coupling, seed)]
-        for job in (*map(scores, runs), cost_job(runs), _untrained_job(request, seed))
+        for job in (*map(scores, runs), _untrained_job(request, seed))
     ]
 
 
