@@ -8,6 +8,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.runs.directory import RunDirectory
+from twostep_rs.runs.page import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +89,30 @@ def cost(store: Store, run: RunJob, sampled: Mapping[str, Any]) -> Cost:
         sampling=sampled["seconds"],
         memory_mb=spent.peak_memory_mb,
         gpu_memory_mb=spent.peak_gpu_memory_mb,
+    )
+
+
+def costs_table(title: str, methods: Sequence[str], costs: Sequence[Cost]) -> Table:
+    """What several methods have cost, a line for each."""
+    heading = ("parameters", "evaluations", "training, s", "sampling, ms", "memory, MB")
+    lines = [
+        [
+            method,
+            str(found.parameters),
+            str(found.evaluations),
+            f"{found.training:.1f}",
+            f"{1e3 * found.sampling:.1f}",
+            f"{found.memory_mb:.0f}",
+            f"{found.gpu_memory_mb:.0f}",
+        ]
+        for method, found in zip(methods, costs, strict=True)
+    ]
+    return Table(
+        title,
+        ("method", *heading, "on the GPU, MB"),
+        lines,
+        f"Of the first seed, all networks; sampling of {_PARTICLES} particles. Steps are the same "
+        "for all, seconds are not; runs that share a machine slow each other down.",
     )
 
 

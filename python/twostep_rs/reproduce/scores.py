@@ -41,6 +41,16 @@ class Score:
         return self.value / self.floor
 
     @property
+    def ratio_error(self) -> float:
+        """Standard error of :attr:`ratio`, by linear propagation of both errors."""
+        return self.ratio * math.hypot(self.error / self.value, self.floor_error / self.floor)
+
+    @property
+    def ratio_text(self) -> str:
+        """The ratio and its error, as tables have it."""
+        return f"{self.ratio:.2f} ± {self.ratio_error:.2f}"
+
+    @property
     def excess(self) -> float:
         """What it is above the floor."""
         return self.value - self.floor

@@ -15,6 +15,7 @@ from twostep_rs.reproduce.competition import (
     rows_of_scores,
     scores,
 )
+from twostep_rs.reproduce.costs import costs_table
 from twostep_rs.reproduce.entries import PRINTED, SEARCHED, Entry
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
@@ -27,7 +28,6 @@ from twostep_rs.runs.table import Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from twostep_rs.reproduce.costs import Cost
     from twostep_rs.reproduce.job import Job, RunJob
     from twostep_rs.reproduce.scores import Score
     from twostep_rs.reproduce.store import Store
@@ -184,10 +184,17 @@ def _scores_table(
         [
             floor,
             *(
-                [line.title, str(line.evaluations), *map(_ratio, line.scores.values())]
+                [
+                    line.title,
+                    str(line.evaluations),
+                    *(score.ratio_text for score in line.scores.values()),
+                ]
                 for line in found.values()
             ),
-            *([name, "0", *map(_ratio, each.values())] for name, each in untrained.items()),
+            *(
+                [name, "0", *(score.ratio_text for score in each.values())]
+                for name, each in untrained.items()
+            ),
         ],
         f"Mean over {len(request.seeds)} seeds ± its standard error, that of the floor included. "
         "+ DP: stage II behind it, with the same options for all. * lies outside the range of "
@@ -198,11 +205,6 @@ def _scores_table(
 
 def _heading(parameter: float, score: Score) -> str:
     return f"{parameter:.4g}{'' if score.training_range else ' *'}"
-
-
-def _ratio(score: Score) -> str:
-    error = score.ratio * math.hypot(score.error / score.value, score.floor_error / score.floor)
-    return f"{score.ratio:.2f} ± {error:.2f}"
 
 
 def ranks_table(problems: Mapping[str, Mapping[str, Line]]) -> Table:
@@ -281,42 +283,15 @@ def _significantly_below(one: Score, other: Score) -> bool:
 
 def _costs_table(problem: Problem, request: Request, store: Store) -> Table:
     runs = _runs_of_seed(problem, request, request.seeds[0])
-    return Table(
-        "Costs",
-        (
-            "method",
-            "parameters",
-            "evaluations",
-            "training, s",
-            "sampling, ms",
-            "memory, MB",
-            "on the GPU, MB",
-        ),
-        [
-            [_with_stage_2(entry, run), *_cells(cost)]
-            for entry, run, cost in zip(
-                competitors(request), runs, costs_of(store, runs), strict=True
-            )
-        ],
-        "Of the first seed, both stages where there are two; sampling of 15 000 particles. Steps "
-        "are the same for all, seconds are not. Runs that share a machine slow each other down.",
-    )
-
-
-def _with_stage_2(entry: Entry, run: RunJob) -> str:
-    refined = run.config.stages == _FEW and entry.alone and entry != _DEFAULT
-    return f"{entry.title}{' + DP' if refined else ''}"
-
-
-def _cells(cost: Cost) -> list[str]:
-    return [
-        str(cost.parameters),
-        str(cost.evaluations),
-        f"{cost.training:.1f}",
-        f"{1e3 * cost.sampling:.1f}",
-        f"{cost.memory_mb:.0f}",
-        f"{cost.gpu_memory_mb:.0f}",
+    titles = [
+        f"{entry.title}{' + DP' if entry != _DEFAULT and _refined(entry, run) else ''}"
+        for entry, run in zip(competitors(request), runs, strict=True)
     ]
+    return costs_table("Costs", titles, costs_of(store, runs))
+
+
+def _refined(entry: Entry, run: RunJob) -> bool:
+    return entry.alone and run.config.stages == _FEW
 
 
 def _together(request: Request, store: Store) -> Summary:

@@ -102,8 +102,7 @@ def _root(score: Score) -> str:
 
 def _root_error(score: Score) -> float:
     """Of the root of the ratio."""
-    relative = math.hypot(score.error / score.value, score.floor_error / score.floor)
-    return 0.5 * math.sqrt(score.ratio) * relative
+    return 0.5 * score.ratio_error / math.sqrt(score.ratio)
 
 
 def _record(entry: Entry) -> str:

@@ -16,6 +16,7 @@ from twostep_rs.reproduce.competition import (
     rows_of_scores,
     scores,
 )
+from twostep_rs.reproduce.costs import costs_table
 from twostep_rs.reproduce.entries import Entry, entries
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
@@ -149,7 +150,7 @@ def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> T
             [
                 f"{sigma:g}",
                 f"{score.floor:.5f}",
-                *(_ratio(each[sigma]) for each in found.values()),
+                *(each[sigma].ratio_text for each in found.values()),
                 "yes" if score.training_range else "no",
             ]
             for sigma, score in first.items()
@@ -157,11 +158,6 @@ def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> T
         f"Histogram; mean over {len(request.seeds)} seeds ± its standard error. + DP: stage II "
         "behind it. Data, network, steps, batch and seeds are the same for all.",
     )
-
-
-def _ratio(score: Any) -> str:
-    error = score.ratio * math.hypot(score.error / score.value, score.floor_error / score.floor)
-    return f"{score.ratio:.2f} ± {error:.2f}"
 
 
 def _ranks_table(found: Mapping[str, Curve], request: Request, label: str) -> Table:
@@ -187,33 +183,11 @@ def _costs_table(
     label: str,
 ) -> Table:
     runs = _runs_of_seed(request, coupling, request.seeds[0])
-    lines = [
-        [
-            f"{entry.title}{' + DP' if run.config.stages == 2 and entry.alone else ''}",
-            str(cost.parameters),
-            str(cost.evaluations),
-            f"{cost.training:.0f}",
-            f"{1e3 * cost.sampling:.1f}",
-            f"{cost.memory_mb:.0f}",
-            f"{cost.gpu_memory_mb:.0f}",
-        ]
-        for entry, run, cost in zip(chosen, runs, costs_of(store, runs), strict=True)
+    titles = [
+        f"{entry.title}{' + DP' if run.config.stages == 2 and entry.alone else ''}"
+        for entry, run in zip(chosen, runs, strict=True)
     ]
-    return Table(
-        f"Costs{label}",
-        (
-            "method",
-            "parameters",
-            "evaluations",
-            "training, s",
-            "sampling, ms",
-            "memory, MB",
-            "on the GPU, MB",
-        ),
-        lines,
-        "Of the first seed, all networks; sampling of 15 000 particles. Runs that share a machine "
-        "slow each other down.",
-    )
+    return costs_table(f"Costs{label}", titles, costs_of(store, runs))
 
 
 def _printed_table() -> Table:
