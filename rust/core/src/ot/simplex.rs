@@ -9,9 +9,8 @@
 //! The tree stays *strongly feasible* (arcs without flow point towards the root) by Cunningham's
 //! rule for the leaving arc, so the method cannot cycle; costs and flows are integers, so it ends.
 
-use std::ops::Range;
-
 use super::cost::Pair;
+use crate::simd::{Vectorised, vectorise};
 use crate::{Control, Error, Result};
 
 const NONE: u32 = u32::MAX;
@@ -19,12 +18,13 @@ const NONE: u32 = u32::MAX;
 /// Pivots between two looks at the control.
 const CHECK_INTERVAL: u64 = 256;
 
-/// Arcs per block of the pricing scan: small enough for many cheap pivots, large enough for good
-/// ones. Flat optimum between 64 and 256 on uniform and on general masses.
+/// Arcs that are priced at a time.
 const BLOCK: usize = 128;
 
-/// Arcs that are compared side by side.
-const STRANDS: usize = 4;
+/// Negative arcs that a list is filled with, at least if there are as many, and pivots that it
+/// serves for. Where few arcs are negative, most of the time goes into finding them, and a list
+/// finds many at once. Flat between 32 and 128 for both, on uniform and on general masses.
+const LIST: (usize, u32) = (64, 32);
 
 /// An arc that may enter the basis.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,15 @@ struct Arc {
     /// Node index of the target, that is `n + j`.
     target: u32,
     cost: i64,
+}
+
+impl Arc {
+    #[inline(always)]
+    fn reduced_cost(&self, potential: &[i64]) -> i64 {
+        self.cost
+            .wrapping_sub(potential[self.source as usize])
+            .wrapping_add(potential[self.target as usize])
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +78,11 @@ pub(crate) struct Simplex {
     /// matter, and they are exact where sums wrap around.
     potential: Vec<i64>,
     arcs: Vec<Arc>,
+    /// Arcs that were negative when they were last looked at.
+    list: Vec<Arc>,
+    /// Pivots since the list was filled.
+    list_age: u32,
+    /// Where among the arcs the next look begins.
     cursor: usize,
     pivots: u64,
 }
@@ -110,6 +124,8 @@ impl Simplex {
             last: (0..=root as u32).collect(),
             potential: vec![0; root + 1],
             arcs: Vec::new(),
+            list: Vec::new(),
+            list_age: 0,
             cursor: 0,
             pivots: 0,
         };
@@ -193,7 +209,7 @@ impl Simplex {
                 });
             }
             self.pivots += 1;
-            self.pivot(self.arcs[entering]);
+            self.pivot(entering);
         }
         Ok(())
     }
@@ -237,67 +253,66 @@ impl Simplex {
 
     /// The candidate arcs, as pairs: all, or the `most` of least reduced cost.
     pub(crate) fn pairs(&self, most: usize) -> Vec<Pair> {
-        let mut kept: Vec<(i64, Arc)> = self
+        let pair = |arc: &Arc| (arc.source, arc.target - self.sources);
+        if self.arcs.len() <= most {
+            return self.arcs.iter().map(pair).collect();
+        }
+        let reduced = |arc: &Arc| arc.reduced_cost(&self.potential);
+        let mut kept: Vec<(i64, Pair)> = self
             .arcs
             .iter()
-            .map(|arc| (self.reduced_cost(arc), *arc))
+            .map(|arc| (reduced(arc), pair(arc)))
             .collect();
-        if kept.len() > most {
-            kept.select_nth_unstable_by_key(most, |&(reduced, arc)| {
-                (reduced, arc.source, arc.target)
-            });
-            kept.truncate(most);
-            kept.sort_unstable_by_key(|&(_, arc)| (arc.source, arc.target));
-        }
-        kept.iter()
-            .map(|(_, arc)| arc)
-            .map(|arc| (arc.source, arc.target - self.sources))
-            .collect()
+        kept.select_nth_unstable(most);
+        kept.truncate(most);
+        let mut pairs: Vec<Pair> = kept.into_iter().map(|(_, pair)| pair).collect();
+        pairs.sort_unstable();
+        pairs
     }
 
-    #[inline(always)]
     fn reduced_cost(&self, arc: &Arc) -> i64 {
-        arc.cost
-            .wrapping_sub(self.potential[arc.source as usize])
-            .wrapping_add(self.potential[arc.target as usize])
+        arc.reduced_cost(&self.potential)
     }
 
-    /// The most negative arc of the first block, from the cursor on, that has a negative one.
-    fn entering_arc(&mut self) -> Option<usize> {
-        let count = self.arcs.len();
-        let mut scanned = 0;
-        while scanned < count {
-            if self.cursor >= count {
+    /// The most negative arc of a list of arcs that were negative when it was filled.
+    fn entering_arc(&mut self) -> Option<Arc> {
+        let listed = (self.list_age < LIST.1).then(|| self.most_negative());
+        let at = if let Some(Some(at)) = listed {
+            at
+        } else {
+            self.fill_list();
+            self.most_negative()?
+        };
+        self.list_age += 1;
+        Some(self.list.swap_remove(at))
+    }
+
+    /// The place of the most negative arc of the list.
+    fn most_negative(&self) -> Option<usize> {
+        vectorise(MostNegative {
+            arcs: &self.list,
+            potential: &self.potential,
+        })
+    }
+
+    /// Fill the list with the negative arcs of the next blocks, until it has enough of them.
+    fn fill_list(&mut self) {
+        self.list.clear();
+        self.list_age = 0;
+        let mut unseen = self.arcs.len();
+        while unseen > 0 && self.list.len() < LIST.0 {
+            if self.cursor == self.arcs.len() {
                 self.cursor = 0;
             }
-            let end = (self.cursor + BLOCK).min(count);
-            let entering = self.most_negative(self.cursor..end);
-            scanned += end - self.cursor;
-            self.cursor = end;
-            if entering.is_some() {
-                return entering;
-            }
+            let size = BLOCK.min(unseen).min(self.arcs.len() - self.cursor);
+            vectorise(AllNegative {
+                arcs: &self.arcs[self.cursor..][..size],
+                potential: &self.potential,
+                list: &mut self.list,
+            });
+            self.cursor += size;
+            unseen -= size;
         }
-        None
-    }
-
-    /// The first of the arcs with the most negative reduced cost.
-    #[inline(always)]
-    fn most_negative(&self, range: Range<usize>) -> Option<usize> {
-        // Several strands: the comparisons of one need not wait for those of another.
-        let mut best = [(0, u32::MAX); STRANDS];
-        let start = range.start;
-        for (step, arcs) in self.arcs[range].chunks(STRANDS).enumerate() {
-            for (best, arc) in best.iter_mut().zip(arcs) {
-                let reduced = self.reduced_cost(arc);
-                let better = reduced < best.0;
-                best.0 = if better { reduced } else { best.0 };
-                best.1 = if better { step as u32 } else { best.1 };
-            }
-        }
-        let found = (0..STRANDS).map(|strand| (best[strand].0, best[strand].1, strand));
-        let (reduced, step, strand) = found.min()?;
-        (reduced < 0).then(|| start + step as usize * STRANDS + strand)
     }
 
     fn pivot(&mut self, entering: Arc) {
@@ -499,6 +514,71 @@ impl Simplex {
         if count % 2 == 1 {
             let potential = &mut self.potential[first as usize];
             *potential = potential.wrapping_add(shift);
+        }
+    }
+}
+
+/// The reduced costs of some arcs. Loads need not wait for what is then done with them, and
+/// that is done by whole registers.
+#[inline(always)]
+fn reduced_costs<'a>(
+    arcs: &[Arc],
+    potential: &[i64],
+    room: &'a mut [i64; LIST.0 + BLOCK],
+) -> &'a [i64] {
+    let reduced = &mut room[..arcs.len()];
+    for (reduced, arc) in reduced.iter_mut().zip(arcs) {
+        *reduced = arc.reduced_cost(potential);
+    }
+    reduced
+}
+
+/// The least of some numbers and zero.
+#[inline(always)]
+fn least(numbers: &[i64]) -> i64 {
+    let mut least = 0;
+    for &number in numbers {
+        least = if number < least { number } else { least };
+    }
+    least
+}
+
+/// The place of the most negative of some arcs, the first of several.
+struct MostNegative<'a> {
+    arcs: &'a [Arc],
+    potential: &'a [i64],
+}
+
+impl Vectorised for MostNegative<'_> {
+    type Output = Option<usize>;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> Option<usize> {
+        let mut room = [0; LIST.0 + BLOCK];
+        let reduced = reduced_costs(self.arcs, self.potential, &mut room);
+        let least = least(reduced);
+        (least < 0).then(|| reduced.iter().position(|&reduced| reduced == least))?
+    }
+}
+
+/// Adds the negative ones of some arcs to a list.
+struct AllNegative<'a> {
+    arcs: &'a [Arc],
+    potential: &'a [i64],
+    list: &'a mut Vec<Arc>,
+}
+
+impl Vectorised for AllNegative<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let mut room = [0; LIST.0 + BLOCK];
+        let reduced = reduced_costs(self.arcs, self.potential, &mut room);
+        if least(reduced) < 0 {
+            let both = self.arcs.iter().zip(reduced);
+            let negative = both.filter(|&(_, &reduced)| reduced < 0);
+            self.list.extend(negative.map(|(arc, _)| *arc));
         }
     }
 }
