@@ -80,4 +80,11 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
     limit.write_text("1000\n")
     assert memory.machine_memory() == 1000
     with pytest.raises(ts.errors.InputError, match=r"fits into 0\.0 GB"):
-        ts.ot.emd(np.zeros((2, 2)), np.ones((2, 2)))
+        ts.ot.emd(huge(50_000, 2), np.ones((2, 2)))
+
+
+def test_what_an_interpreter_takes_anyway_is_never_refused(monkeypatch):
+    monkeypatch.setattr(memory, "machine_memory", lambda: 0.0)
+    assert ts.ot.emd(np.zeros((2, 2)), np.ones((2, 2))).cost == 2.0
+    with pytest.raises(ts.errors.InputError, match="x, y: expected a problem"):
+        ts.ot.emd(huge(50_000, 2), np.ones((2, 2)))

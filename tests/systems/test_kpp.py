@@ -365,8 +365,8 @@ def test_more_particles_than_memory_are_refused(monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
     limit.write_text("1000000\n")
     monkeypatch.setattr(_memory, "_CGROUP_LIMIT", limit)
-    with pytest.raises(InputError, match=r"particles: expected .* 100000 particles that need"):
-        KPP().run(0.25, particles=100_000)
+    with pytest.raises(InputError, match=r"particles: expected .* 1000000 particles that need"):
+        KPP().run(0.25, particles=1_000_000)
 
 
 def test_a_population_is_pooled_over_generations():
