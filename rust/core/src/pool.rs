@@ -10,6 +10,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::{Error, Result};
@@ -105,6 +106,16 @@ pub fn pool(threads: Option<usize>) -> Result<Loan> {
     Ok(Loan { pool: Some(pool) })
 }
 
+/// What `each` makes of `0..count`, in order, by all workers of the pool that this runs in. Outside
+/// of a pool, as in one of a single worker, the calling thread does it.
+pub(crate) fn in_order<T: Send>(count: usize, each: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
+    if rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1 {
+        (0..count).map(each).collect()
+    } else {
+        (0..count).into_par_iter().map(each).collect()
+    }
+}
+
 fn at_rest() -> MutexGuard<'static, Pools> {
     AT_REST
         .get_or_init(Mutex::default)
@@ -136,6 +147,17 @@ mod tests {
     fn two_calls_at_a_time_have_workers_of_their_own() {
         let (first, second) = (pool(Some(1)).expect("one"), pool(Some(1)).expect("one"));
         assert_ne!(worker(&first), worker(&second));
+    }
+
+    #[test]
+    fn work_in_order_stays_outside_of_pools_where_it_starts() {
+        let here = std::thread::current().id();
+        let who = |_| std::thread::current().id();
+        assert_eq!(in_order(100, who), vec![here; 100]);
+        let loan = pool(Some(3)).expect("three threads");
+        let (squares, who) = loan.install(|| (in_order(100, |k| k * k), in_order(100, who)));
+        assert!(squares.into_iter().eq((0..100).map(|k| k * k)));
+        assert!(!who.contains(&here));
     }
 
     #[test]

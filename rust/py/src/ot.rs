@@ -11,7 +11,7 @@ use twostep_core::ot::{self, Masses, Metric, Plan, WarmStart, emd::PointProblem}
 
 use crate::arrays::{Matrix, matrix, vector};
 use crate::error::to_python;
-use crate::run::run;
+use crate::run::{run, run_or_stay};
 
 type Indices<'py> = Bound<'py, PyArray1<i64>>;
 
@@ -183,7 +183,7 @@ pub(crate) fn emd_points(
     let problem = OwnedProblem::new(&x, &y, a.as_ref(), b.as_ref(), metric, period.as_deref())
         .map_err(|error| to_python(&error))?;
     let warm = warm_start.and_then(|plan| plan.get().warm_start.clone());
-    run(py, threads, None, |control| {
+    run_or_stay(py, threads, |control| {
         problem.solve(warm.as_deref(), max_pivots, control)
     })
 }
@@ -251,7 +251,7 @@ pub(crate) fn emd_matrix(
             got: format!("({}, {})", costs.rows, costs.columns),
         }));
     }
-    run(py, threads, None, |control| {
+    run_or_stay(py, threads, |control| {
         let plan = ot::emd_matrix(&costs.data, &masses, max_pivots, control)?;
         Ok(RawPlan {
             plan,

@@ -1,7 +1,7 @@
 //! The one door between Python and the core.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use pyo3::prelude::*;
@@ -61,6 +61,37 @@ pub(crate) fn run<T: Send>(
     result
         .unwrap_or_else(|| Err(Error::Internal("no result".into())))
         .map_err(|error| to_python(&error))
+}
+
+/// [`run`] for work that is spread by [`pool::in_order`] alone: with a single thread, the calling
+/// one does it. To wake another and to be woken by it would take as long as a small problem.
+///
+/// Signals are looked for at the checks of the control.
+pub(crate) fn run_or_stay<T: Send>(
+    py: Python<'_>,
+    threads: Option<usize>,
+    work: impl FnOnce(&Control) -> Result<T> + Send,
+) -> PyResult<T> {
+    if threads.unwrap_or_else(pool::default_threads) != 1 {
+        return run(py, threads, None, work);
+    }
+    let raised = Arc::new(Mutex::new(None));
+    let signal = Arc::clone(&raised);
+    let control = Control::attended(SIGNAL_INTERVAL, move || {
+        let looked = Python::attach(|py| py.check_signals());
+        let go_on = looked.is_ok();
+        *signal.lock().unwrap_or_else(PoisonError::into_inner) = looked.err();
+        go_on
+    });
+    let result = py.detach(|| {
+        catch_unwind(AssertUnwindSafe(|| work(&control)))
+            .unwrap_or_else(|_| Err(Error::Internal("a worker panicked".into())))
+    });
+    let raised = raised.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match raised {
+        Some(error) => Err(error),
+        None => result.map_err(|error| to_python(&error)),
+    }
 }
 
 fn attend(py: Python<'_>, progress: Option<&Py<PyAny>>, control: &Control) -> PyResult<()> {

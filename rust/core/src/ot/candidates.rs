@@ -1,13 +1,12 @@
 //! Nearest neighbours: the arcs that most likely carry the optimal plan.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::blocks::{Blocks, Values};
 use super::cost::Pair;
 use super::ground::Ground;
 use super::lanes::{LANES, bits, where_less};
-use crate::{Control, Result, simd};
+use crate::{Control, Result, pool, simd};
 
 /// The `k` places of `others` with the least `cost - value` for every place of `points`, as
 /// `(place, other)`.
@@ -20,21 +19,18 @@ pub(crate) fn nearest(
     control: &Control,
 ) -> Result<Vec<Pair>> {
     let k = k.min(others.len());
-    let per_block: Vec<Result<Vec<Pair>>> = (0..points.count())
-        .into_par_iter()
-        .map(|block| {
-            control.check()?;
-            let search = NearestOfBlock {
-                block,
-                points,
-                others,
-                ground,
-                k,
-                values,
-            };
-            Ok(simd::arch().dispatch(search))
-        })
-        .collect();
+    let per_block = pool::in_order(points.count(), |block| -> Result<Vec<Pair>> {
+        control.check()?;
+        let search = NearestOfBlock {
+            block,
+            points,
+            others,
+            ground,
+            k,
+            values,
+        };
+        Ok(simd::arch().dispatch(search))
+    });
     let mut pairs = Vec::with_capacity(k * points.len());
     for block in per_block {
         pairs.extend(block?);
