@@ -102,11 +102,10 @@ impl Blocks {
     /// Put points into blocks in an order that is known to keep near points together.
     pub(crate) fn with_order(points: &[f64], dim: usize, order: Vec<u32>) -> Self {
         let len = order.len();
-        let sorted: Vec<f64> = order
-            .iter()
-            .flat_map(|&index| &points[index as usize * dim..][..dim])
-            .copied()
-            .collect();
+        let mut sorted = Vec::with_capacity(points.len());
+        for &index in &order {
+            sorted.extend_from_slice(&points[index as usize * dim..][..dim]);
+        }
         let last = &sorted[(len - 1) * dim..];
         let fill: Vec<f64> = last.to_vec();
         let lanes = in_lanes(&sorted, dim, &fill);

@@ -94,6 +94,29 @@ pub(crate) trait Cost: Sync {
         per_source: usize,
         control: &Control,
     ) -> Result<Vec<Pair>>;
+
+    /// The same where all pairs were priced before: those need not be looked at that were not
+    /// violated then and whose duals have not risen since.
+    fn violations_since(
+        &self,
+        _: &Rise,
+        u: &[f64],
+        v: &[f64],
+        tolerance: f64,
+        per_source: usize,
+        control: &Control,
+    ) -> Result<Vec<Pair>> {
+        self.violations(u, v, tolerance, per_source, control)
+    }
+}
+
+/// How much the duals of the sources and of the targets have risen since all pairs were priced.
+///
+/// A pair that was not violated then is not violated now, unless the sum of both is positive.
+pub(crate) struct Rise {
+    /// Infinite for a source of which more pairs may have been violated than were found.
+    pub(crate) u: Vec<f64>,
+    pub(crate) v: Vec<f64>,
 }
 
 /// Costs as integers: `round(c * scale)`.

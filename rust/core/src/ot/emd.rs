@@ -1,12 +1,10 @@
 //! The public solver: points or a matrix in, a certified plan out.
 
-use rayon::prelude::*;
-
 use super::auction::{Opening, Outcome, auction};
 use super::blocks::{Blocks, Values};
 use super::candidates::{merge, nearest};
 use super::certify::{Certificate, Claim, certify_matrix, certify_points};
-use super::cost::{Cost, Metric, Pair};
+use super::cost::{Cost, Metric, Pair, Rise};
 use super::frame::Frame;
 use super::ground::Ground;
 use super::guess::{Guess, guess};
@@ -19,7 +17,7 @@ use super::single::Single;
 use super::solve::{Basis, Solution, Start, solve};
 use super::violation::Duals;
 use crate::domain::Domain;
-use crate::{Control, Error, Result};
+use crate::{Control, Error, Result, pool};
 
 /// A warm start keeps the old basis while points have moved, in the root of the mean square, by
 /// less than this many distances between a source and its nearest target: first where an auction
@@ -128,11 +126,11 @@ pub fn emd(
             None,
         ));
     }
-    let reuse = warm_start
+    let mut reuse = warm_start
         .filter(|warm| warm.is_alike(problem, &ground, &points))
         .map_or(Reuse::Nothing, |warm| warm.reuse(&points, problem.masses));
     let warm = !matches!(reuse, Reuse::Nothing);
-    let (frame, framed) = reuse.framed(&points, dim, &ground, problem.masses);
+    let (frame, framed) = reuse.take_framed(&points, dim, &ground, problem.masses);
     let cost = match &reuse {
         Reuse::Tree { warm, .. } => PointCost::with_order(&framed, dim, &ground, &warm.order),
         _ => PointCost::new(&framed, dim, &ground),
@@ -444,9 +442,9 @@ enum Reuse<'a> {
 }
 
 impl<'a> Reuse<'a> {
-    /// The frame of a solve, and the points in it.
-    fn framed(
-        &self,
+    /// The frame of a solve, and the points in it; once.
+    fn take_framed(
+        &mut self,
         points: &[Vec<f64>; 2],
         dim: usize,
         ground: &Ground,
@@ -454,7 +452,7 @@ impl<'a> Reuse<'a> {
     ) -> (Frame, [Vec<f64>; 2]) {
         // A frame that is kept keeps the duals what they were.
         if let Reuse::Tree { warm, framed, .. } = self {
-            return (warm.frame.clone(), framed.clone());
+            return (warm.frame.clone(), std::mem::take(framed));
         }
         let frame = Frame::new(points, dim, ground, masses);
         let framed = frame.apply(points);
@@ -533,6 +531,28 @@ impl<'a> PointCost<'a> {
     }
 }
 
+impl PointCost<'_> {
+    fn priced(
+        &self,
+        rise: Option<&Rise>,
+        duals: (&[f64], &[f64]),
+        tolerance: f64,
+        per_source: usize,
+        control: &Control,
+    ) -> Result<Vec<Pair>> {
+        pricing::violations(
+            &self.single,
+            [&self.x, &self.y],
+            self.ground,
+            rise,
+            duals,
+            tolerance,
+            per_source,
+            control,
+        )
+    }
+}
+
 fn no_values(points: &Blocks) -> Values {
     Values::new(&vec![0.0; points.len()])
 }
@@ -596,15 +616,19 @@ impl Cost for PointCost<'_> {
         per_source: usize,
         control: &Control,
     ) -> Result<Vec<Pair>> {
-        pricing::violations(
-            &self.single,
-            [&self.x, &self.y],
-            self.ground,
-            (u, v),
-            tolerance,
-            per_source,
-            control,
-        )
+        self.priced(None, (u, v), tolerance, per_source, control)
+    }
+
+    fn violations_since(
+        &self,
+        rise: &Rise,
+        u: &[f64],
+        v: &[f64],
+        tolerance: f64,
+        per_source: usize,
+        control: &Control,
+    ) -> Result<Vec<Pair>> {
+        self.priced(Some(rise), (u, v), tolerance, per_source, control)
     }
 }
 
@@ -731,13 +755,10 @@ fn pairs_of(
     control: &Control,
     find: impl Fn(usize) -> Vec<u32> + Sync,
 ) -> Result<Vec<Pair>> {
-    let found: Vec<Result<Vec<u32>>> = (0..count)
-        .into_par_iter()
-        .map(|index| {
-            control.check()?;
-            Ok(find(index))
-        })
-        .collect();
+    let found = pool::in_order(count, |index| -> Result<Vec<u32>> {
+        control.check()?;
+        Ok(find(index))
+    });
     let mut pairs = Vec::new();
     for (index, others) in found.into_iter().enumerate() {
         pairs.extend(others?.into_iter().map(|other| (index as u32, other)));

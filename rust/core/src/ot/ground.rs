@@ -35,15 +35,10 @@ impl Ground {
 
     /// A cost that no pair of a point of one cloud (row-major) and one of the other exceeds.
     pub(crate) fn largest_cost(&self, [x, y]: [&[f64]; 2], dim: usize) -> f64 {
-        let range = |side: &[f64], axis: usize| {
-            let coordinates = side.iter().skip(axis).step_by(dim);
-            coordinates.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
-                (low.min(x), high.max(x))
-            })
-        };
+        let [x, y] = [x, y].map(|side| ranges(side, dim));
         let squared = (0..dim)
             .map(|axis| {
-                let ((low_x, high_x), (low_y, high_y)) = (range(x, axis), range(y, axis));
+                let ((low_x, high_x), (low_y, high_y)) = (x[axis], y[axis]);
                 let span = (high_x - low_y).max(high_y - low_x);
                 span.min(0.5 * self.period(axis)).powi(2)
             })
@@ -97,6 +92,18 @@ impl Ground {
             }
         }
     }
+}
+
+/// The least and the largest coordinate of every axis.
+fn ranges(points: &[f64], dim: usize) -> Vec<(f64, f64)> {
+    let mut ranges = vec![(f64::INFINITY, f64::NEG_INFINITY); dim];
+    for point in points.chunks_exact(dim) {
+        for ((low, high), &x) in ranges.iter_mut().zip(point) {
+            *low = if x < *low { x } else { *low };
+            *high = if x > *high { x } else { *high };
+        }
+    }
+    ranges
 }
 
 /// Distance on one axis: the shorter way round.

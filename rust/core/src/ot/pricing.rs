@@ -4,22 +4,24 @@
 //! precision decides.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::blocks::Blocks;
 use super::candidates::KBest;
-use super::cost::Pair;
+use super::cost::{Pair, Rise};
 use super::ground::Ground;
 use super::lanes::{LANES, bits, where_less};
 use super::single::{Single, SingleValues};
-use crate::{Control, Result, simd};
+use crate::{Control, Result, pool, simd};
 
 /// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every source,
-/// by place and in the order of the places. `single` holds the points of `x` and `y`.
+/// by place and in the order of the places. `single` holds the points of `x` and `y`. Where pairs
+/// were priced before, those are left out whose duals have not risen since.
+#[allow(clippy::too_many_arguments)]
 pub(crate) fn violations(
     single: &Single,
     [x, y]: [&Blocks; 2],
     ground: &Ground,
+    rise: Option<&Rise>,
     (u, v): (&[f64], &[f64]),
     tolerance: f64,
     per_source: usize,
@@ -29,6 +31,7 @@ pub(crate) fn violations(
     let pricing = Pricing {
         limits: single.limits(u, -tolerance, &values),
         values,
+        rises: rise.map(Rises::new),
         single,
         x,
         y,
@@ -38,16 +41,13 @@ pub(crate) fn violations(
         tolerance,
         per_source,
     };
-    let per_block: Vec<Result<Vec<Pair>>> = (0..x.count())
-        .into_par_iter()
-        .map(|block| {
-            control.check()?;
-            Ok(simd::arch().dispatch(OfBlock {
-                pricing: &pricing,
-                block,
-            }))
-        })
-        .collect();
+    let per_block = pool::in_order(x.count(), |block| -> Result<Vec<Pair>> {
+        control.check()?;
+        Ok(simd::arch().dispatch(OfBlock {
+            pricing: &pricing,
+            block,
+        }))
+    });
     let mut pairs = Vec::new();
     for block in per_block {
         pairs.extend(block?);
@@ -62,7 +62,35 @@ fn padded(values: &[f64]) -> Vec<f64> {
     values
 }
 
+/// Rises of the duals for whole blocks.
+struct Rises {
+    /// By source.
+    u: Vec<f64>,
+    /// The largest of every group of targets.
+    v: Vec<f64>,
+}
+
+impl Rises {
+    fn new(rise: &Rise) -> Self {
+        let largest = |group: &[f64]| group.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Self {
+            u: padded(&rise.u),
+            v: rise.v.chunks(LANES).map(largest).collect(),
+        }
+    }
+
+    /// The sources of a block whose dual and one of a group have risen together, as bits.
+    #[inline(always)]
+    fn of<S: Simd>(&self, simd: S, block: usize, group: usize) -> u32 {
+        let mut sources = [0.0; LANES];
+        sources.copy_from_slice(&self.u[block * LANES..][..LANES]);
+        // Comparing instead of adding leaves nothing to rounding.
+        where_less(simd, &[-self.v[group]; LANES], &sources)
+    }
+}
+
 struct Pricing<'a> {
+    rises: Option<Rises>,
     single: &'a Single,
     values: SingleValues,
     limits: Vec<f32>,
@@ -94,6 +122,11 @@ impl WithSimd for OfBlock<'_> {
             block,
             &pricing.values,
             &pricing.limits[block * LANES..][..LANES],
+            #[inline(always)]
+            |group| match &pricing.rises {
+                Some(rises) => rises.of(simd, block, group),
+                None => u32::MAX,
+            },
             #[inline(always)]
             |source, group| {
                 let mut reduced = y.lane_costs(x.point(source), group, ground);

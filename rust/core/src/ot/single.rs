@@ -127,17 +127,20 @@ impl Single {
             Domain::Free => y[..dim].to_vec(),
             Domain::Periodic(_) => vec![0.0; dim],
         };
-        let scaled = |point: &[f64]| -> Vec<f32> {
-            let from_origin = point.iter().zip(&origin).map(|(x, origin)| x - origin);
-            from_origin.map(|x| (x / scale) as f32).collect()
+        let scaled = |points: &[f64]| -> Vec<f32> {
+            let mut scaled = Vec::with_capacity(points.len());
+            for point in points.chunks_exact(dim) {
+                let from_origin = point.iter().zip(&origin).map(|(x, origin)| x - origin);
+                scaled.extend(from_origin.map(|x| (x / scale) as f32));
+            }
+            scaled
         };
         let groups = (y.len() / dim).div_ceil(LANES);
         let periods = match &ground.domain {
             Domain::Free => None,
             Domain::Periodic(periods) => Some(scaled(periods)),
         };
-        let [sources, targets] = [x, y]
-            .map(|points| -> Vec<f32> { points.chunks_exact(dim).flat_map(scaled).collect() });
+        let [sources, targets] = [x, y].map(scaled);
         let mut single = Self {
             source_boxes: ends_of_blocks(&sources, dim),
             source_lanes: in_lanes(&sources, dim),
@@ -261,8 +264,8 @@ impl Single {
     }
 
     /// Visit sources of a block, and groups in which they have a target with
-    /// `cost - value < limit`. There are limits for whole blocks; unused ones are negative
-    /// infinity.
+    /// `cost - value < limit`; of the sources only those that `matter` to the group, as bits.
+    /// There are limits for whole blocks; unused ones are negative infinity.
     #[inline(always)]
     pub(crate) fn sift<S: Simd>(
         &self,
@@ -270,6 +273,7 @@ impl Single {
         block: usize,
         values: &SingleValues,
         limits: &[f32],
+        matter: impl Fn(usize) -> u32,
         visit: impl FnMut(usize, usize),
     ) {
         let sift = Sift {
@@ -277,6 +281,7 @@ impl Single {
             block,
             values,
             limits,
+            matter,
             visit,
         };
         self.search(simd, sift);
@@ -480,15 +485,16 @@ pub(crate) trait Search<S: Simd> {
     fn run<const DIM: usize, const PERIODIC: bool>(self, single: &Single) -> Self::Output;
 }
 
-struct Sift<'a, S, F> {
+struct Sift<'a, S, M, F> {
     simd: S,
     block: usize,
     values: &'a SingleValues,
     limits: &'a [f32],
+    matter: M,
     visit: F,
 }
 
-impl<S: Simd, F: FnMut(usize, usize)> Search<S> for Sift<'_, S, F> {
+impl<S: Simd, M: Fn(usize) -> u32, F: FnMut(usize, usize)> Search<S> for Sift<'_, S, M, F> {
     type Output = ();
 
     #[inline(always)]
@@ -516,7 +522,7 @@ impl<S: Simd, F: FnMut(usize, usize)> Search<S> for Sift<'_, S, F> {
     }
 }
 
-impl<S: Simd, F: FnMut(usize, usize)> Sift<'_, S, F> {
+impl<S: Simd, M: Fn(usize) -> u32, F: FnMut(usize, usize)> Sift<'_, S, M, F> {
     /// Visit those sources of the block that have a target in a group.
     #[inline(always)]
     fn of_group<const DIM: usize, const PERIODIC: bool>(&mut self, single: &Single, group: usize) {
@@ -527,8 +533,12 @@ impl<S: Simd, F: FnMut(usize, usize)> Sift<'_, S, F> {
             limits,
             ..
         } = *self;
+        let matter = (self.matter)(group);
+        if matter == 0 {
+            return;
+        }
         let near = single.near_group::<S, DIM, PERIODIC>(simd, block, values, limits, group);
-        for lane in bits(near) {
+        for lane in bits(near & matter) {
             let limit = simd.splat_f32s(limits[lane]);
             let mut found = 0;
             single.offers::<S, DIM, PERIODIC>(
@@ -606,6 +616,8 @@ mod tests {
                 self.2,
                 self.1,
                 self.3,
+                #[inline(always)]
+                |_| u32::MAX,
                 #[inline(always)]
                 |source, group| groups.push((source, group)),
             );

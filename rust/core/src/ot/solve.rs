@@ -1,7 +1,7 @@
 //! Column generation: the simplex on a few arcs, then all pairs priced, until none is violated.
 
 use super::auction::{Opening, Outcome};
-use super::cost::{Cost, FixedPoint, Pair};
+use super::cost::{Cost, FixedPoint, Pair, Rise};
 use super::guess::Guess;
 use super::initial::{complete, greedy};
 use super::masses::Masses;
@@ -61,17 +61,25 @@ pub(crate) fn solve(
     let limit = max_pivots.unwrap_or(u64::MAX);
     let mut simplex = started(cost, masses, start, fixed, control)?;
     let mut rounds = 0;
+    let mut priced: Option<Priced> = None;
     loop {
         rounds += 1;
         let pivots_before = simplex.pivots();
         let outcome = simplex.optimise(limit, control);
-        let (u, v) = duals(&simplex, cost, fixed);
+        let now = Duals::of(&simplex, cost);
+        let (u, v) = now.decoded(fixed);
         if let Err(Error::IterationLimit { limit, .. }) = outcome {
             let gap = gap(cost, masses, &u, &v, control)?;
             return Err(Error::IterationLimit { limit, gap });
         }
         outcome?;
-        let violated = cost.violations(&u, &v, fixed.decode(1), ADDED_PER_SOURCE, control)?;
+        let (unit, most) = (fixed.decode(1), ADDED_PER_SOURCE);
+        let violated = match &priced {
+            None => cost.violations(&u, &v, unit, most, control)?,
+            Some(priced) => {
+                cost.violations_since(&priced.rise(&now), &u, &v, unit, most, control)?
+            }
+        };
         // A pair that is violated by less than the costs are rounded makes no pivot.
         let stalled = rounds > 1 && simplex.pivots() == pivots_before;
         if violated.is_empty() || stalled {
@@ -89,6 +97,7 @@ pub(crate) fn solve(
             });
         }
         simplex.add_arcs(&violated, integer_cost);
+        priced = Some(Priced::new(now, &violated));
     }
 }
 
@@ -198,21 +207,65 @@ fn potential(basis: &Basis, sources: usize, node: u32, fixed: FixedPoint) -> i64
     }
 }
 
-/// The duals as numbers. A constant may be moved from one side to the other: the one that makes
-/// those of the targets smallest leaves the least to rounding.
-fn duals(simplex: &Simplex, cost: &impl Cost, fixed: FixedPoint) -> (Vec<f64>, Vec<f64>) {
-    let v: Vec<i64> = (0..cost.targets())
-        .map(|j| simplex.target_dual(j))
-        .collect();
-    let least = v.iter().copied().min().unwrap_or(0);
-    let largest = v.iter().copied().max().unwrap_or(0);
-    let middle = i64::midpoint(least, largest);
-    (
-        (0..cost.sources())
-            .map(|i| fixed.decode(simplex.source_dual(i) + middle))
-            .collect(),
-        v.iter().map(|v| fixed.decode(v - middle)).collect(),
-    )
+/// Integer duals.
+struct Duals {
+    u: Vec<i64>,
+    v: Vec<i64>,
+}
+
+impl Duals {
+    fn of(simplex: &Simplex, cost: &impl Cost) -> Self {
+        let sources = 0..cost.sources();
+        let targets = 0..cost.targets();
+        Self {
+            u: sources.map(|i| simplex.source_dual(i)).collect(),
+            v: targets.map(|j| simplex.target_dual(j)).collect(),
+        }
+    }
+
+    /// The duals as numbers. A constant may be moved from one side to the other: the one that
+    /// makes those of the targets smallest leaves the least to rounding.
+    fn decoded(&self, fixed: FixedPoint) -> (Vec<f64>, Vec<f64>) {
+        let least = self.v.iter().copied().min().unwrap_or(0);
+        let largest = self.v.iter().copied().max().unwrap_or(0);
+        let middle = i64::midpoint(least, largest);
+        (
+            self.u.iter().map(|u| fixed.decode(u + middle)).collect(),
+            self.v.iter().map(|v| fixed.decode(v - middle)).collect(),
+        )
+    }
+}
+
+/// The duals at which all pairs were priced.
+struct Priced {
+    duals: Duals,
+    /// Whether a source may have more violated pairs than were found.
+    crowded: Vec<bool>,
+}
+
+impl Priced {
+    fn new(duals: Duals, violated: &[Pair]) -> Self {
+        let mut crowded = vec![false; duals.u.len()];
+        for pairs in violated.chunk_by(|one, other| one.0 == other.0) {
+            crowded[pairs[0].0 as usize] = pairs.len() >= ADDED_PER_SOURCE;
+        }
+        Self { duals, crowded }
+    }
+
+    fn rise(&self, now: &Duals) -> Rise {
+        let rises = |now: &[i64], before: &[i64]| -> Vec<f64> {
+            let both = now.iter().zip(before);
+            both.map(|(now, before)| (now - before) as f64).collect()
+        };
+        let mut u = rises(&now.u, &self.duals.u);
+        for (rise, _) in u.iter_mut().zip(&self.crowded).filter(|entry| *entry.1) {
+            *rise = f64::INFINITY;
+        }
+        Rise {
+            u,
+            v: rises(&now.v, &self.duals.v),
+        }
+    }
 }
 
 /// How far the cost of a plan with complementary duals can be from the optimum.

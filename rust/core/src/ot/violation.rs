@@ -6,13 +6,12 @@
 //! the same result.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::frame::Frame;
 use super::ground::Ground;
 use super::lanes::LANES;
 use super::single::{Single, SingleValues};
-use crate::{Control, Error, Result, simd};
+use crate::{Control, Error, Result, pool, simd};
 
 /// Rounding of a sum of `k` terms stays below this times `k` of the largest.
 const ROUNDING: f64 = 16.0 * f64::EPSILON;
@@ -46,16 +45,13 @@ impl Duals<'_> {
             ground: self.ground,
             dim: self.dim,
         };
-        let per_block: Vec<Result<f64>> = (0..search.limits.len() / LANES)
-            .into_par_iter()
-            .map(|block| {
-                control.check()?;
-                Ok(simd::arch().dispatch(OfBlock {
-                    search: &search,
-                    block,
-                }))
-            })
-            .collect();
+        let per_block = pool::in_order(search.limits.len() / LANES, |block| -> Result<f64> {
+            control.check()?;
+            Ok(simd::arch().dispatch(OfBlock {
+                search: &search,
+                block,
+            }))
+        });
         per_block
             .into_iter()
             .try_fold(known, |largest, value| Ok(largest.max(value?)))
@@ -73,8 +69,11 @@ impl Duals<'_> {
         }
         let terms = self.frame.separable_terms(side, self.points, self.framed);
         let gather = |points: &[f64]| -> Vec<f64> {
-            let points = order.iter().map(|&index| &points[index as usize * dim..]);
-            points.flat_map(|point| &point[..dim]).copied().collect()
+            let mut gathered = Vec::with_capacity(points.len());
+            for &index in order {
+                gathered.extend_from_slice(&points[index as usize * dim..][..dim]);
+            }
+            gathered
         };
         let largest = |values: &[f64]| values.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
         let norm = |points: &[f64]| dim as f64 * largest(points).powi(2);
@@ -151,6 +150,8 @@ impl WithSimd for OfBlock<'_> {
             block,
             &search.values,
             &search.limits[block * LANES..][..LANES],
+            #[inline(always)]
+            |_| u32::MAX,
             #[inline(always)]
             |source, group| search.against(source, group, &mut worst),
         );
