@@ -49,9 +49,18 @@ impl Ground {
     /// Cost of two points.
     pub(crate) fn cost(&self, x: &[f64], y: &[f64]) -> f64 {
         let mut squared = 0.0;
-        for (axis, (&x, &y)) in x.iter().zip(y).enumerate() {
-            let gap = shortest((x - y).abs(), self.period(axis));
-            squared += gap * gap;
+        match &self.domain {
+            Domain::Free => {
+                for (&x, &y) in x.iter().zip(y) {
+                    squared += (x - y) * (x - y);
+                }
+            }
+            Domain::Periodic(periods) => {
+                for ((&x, &y), &period) in x.iter().zip(y).zip(periods) {
+                    let gap = shortest((x - y).abs(), period);
+                    squared += gap * gap;
+                }
+            }
         }
         self.metric.of_squared(squared)
     }

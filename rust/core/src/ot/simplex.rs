@@ -82,6 +82,8 @@ pub(crate) struct Simplex {
     list: Vec<Arc>,
     /// Pivots since the list was filled.
     list_age: u32,
+    /// Room for the reduced costs of a list or a block.
+    room: Vec<i64>,
     /// Where among the arcs the next look begins.
     cursor: usize,
     pivots: u64,
@@ -126,6 +128,7 @@ impl Simplex {
             arcs: Vec::new(),
             list: Vec::new(),
             list_age: 0,
+            room: vec![0; LIST.0 + BLOCK],
             cursor: 0,
             pivots: 0,
         };
@@ -288,10 +291,11 @@ impl Simplex {
     }
 
     /// The place of the most negative arc of the list.
-    fn most_negative(&self) -> Option<usize> {
+    fn most_negative(&mut self) -> Option<usize> {
         vectorise(MostNegative {
             arcs: &self.list,
             potential: &self.potential,
+            room: &mut self.room,
         })
     }
 
@@ -308,6 +312,7 @@ impl Simplex {
             vectorise(AllNegative {
                 arcs: &self.arcs[self.cursor..][..size],
                 potential: &self.potential,
+                room: &mut self.room,
                 list: &mut self.list,
             });
             self.cursor += size;
@@ -521,11 +526,7 @@ impl Simplex {
 /// The reduced costs of some arcs. Loads need not wait for what is then done with them, and
 /// that is done by whole registers.
 #[inline(always)]
-fn reduced_costs<'a>(
-    arcs: &[Arc],
-    potential: &[i64],
-    room: &'a mut [i64; LIST.0 + BLOCK],
-) -> &'a [i64] {
+fn reduced_costs<'a>(arcs: &[Arc], potential: &[i64], room: &'a mut [i64]) -> &'a [i64] {
     let reduced = &mut room[..arcs.len()];
     for (reduced, arc) in reduced.iter_mut().zip(arcs) {
         *reduced = arc.reduced_cost(potential);
@@ -547,6 +548,7 @@ fn least(numbers: &[i64]) -> i64 {
 struct MostNegative<'a> {
     arcs: &'a [Arc],
     potential: &'a [i64],
+    room: &'a mut [i64],
 }
 
 impl Vectorised for MostNegative<'_> {
@@ -554,8 +556,7 @@ impl Vectorised for MostNegative<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) -> Option<usize> {
-        let mut room = [0; LIST.0 + BLOCK];
-        let reduced = reduced_costs(self.arcs, self.potential, &mut room);
+        let reduced = reduced_costs(self.arcs, self.potential, self.room);
         let least = least(reduced);
         (least < 0).then(|| reduced.iter().position(|&reduced| reduced == least))?
     }
@@ -565,6 +566,7 @@ impl Vectorised for MostNegative<'_> {
 struct AllNegative<'a> {
     arcs: &'a [Arc],
     potential: &'a [i64],
+    room: &'a mut [i64],
     list: &'a mut Vec<Arc>,
 }
 
@@ -573,8 +575,7 @@ impl Vectorised for AllNegative<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let mut room = [0; LIST.0 + BLOCK];
-        let reduced = reduced_costs(self.arcs, self.potential, &mut room);
+        let reduced = reduced_costs(self.arcs, self.potential, self.room);
         if least(reduced) < 0 {
             let both = self.arcs.iter().zip(reduced);
             let negative = both.filter(|&(_, &reduced)| reduced < 0);
