@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Result = TypeVar("Result")
 
@@ -66,5 +68,25 @@ class Replayed(Generic[Result]):
         for generator in self._generators:
             self._graph.register_generator_state(generator)
         # thread_local: a thread that solves couplings may wait for its copies meanwhile.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with (
+            _no_collection(),
+            torch.cuda.graph(self._graph, capture_error_mode="thread_local"),
+        ):
             self._result = self._work()
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Collect what nobody uses any more, and nothing more in the block.
+
+    A graph that another training left behind is in a cycle of references. CUDA does not let it be
+    freed while work is recorded: the recording would fail.
+    """
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
