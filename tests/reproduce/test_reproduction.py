@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -23,6 +24,7 @@ def test_a_target_leaves_json_and_text_with_its_verdicts(tmp_path):
     assert document["command"] == "twostep reproduce squares --preset full --seeds 3"
     assert document["claims"][0]["verdict"] == "reproduced"
     assert document["machines"][0]["cores"] > 0
+    assert date.fromisoformat(document["days"][0]) <= datetime.now(UTC).date()
     text = (tmp_path / "full" / "squares" / "result.md").read_text()
     assert "| squares are not negative | reproduced | least 0 |" in text
     assert "Of seeds | whole numbers." in text
