@@ -33,7 +33,7 @@ _RUN = re.compile(r"(?P<name>.+)-s(?P<seed>\d+)")
 _BLOCK = re.compile(r"(<!-- (?P<name>[\w./-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 # The metric of the tables.
-_TABLE = ("histogram", "reference")
+TABLE = ("histogram", "reference")
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def main(directory: Path) -> None:
             "rows": [dataclasses.asdict(summary) for summary in found],
         }
         write_json(directory / f"{name}.json", document)
-        tables[name] = _table(found)
+        tables[name] = table(found)
     page = directory / "README.md"
     text = page.read_text(encoding="utf-8")
     write_atomically(page, _filled(text, tables, directory).encode())
@@ -149,16 +149,16 @@ def _summaries(rows: Iterable[Row], references: int) -> list[Summary]:
     return [Summary.of(group, references) for group in groups.values()]
 
 
-def _table(summaries: Sequence[Summary]) -> str:
+def table(summaries: Sequence[Summary]) -> str:
     """Both stages over the floor, the largest of all seeds, and the excess between clouds."""
     by_place = {(s.parameter, s.stage, s.metric, s.box): s for s in summaries}
-    chosen = [s for s in summaries if (s.metric, s.box) == _TABLE and s.stage == 1]
+    chosen = [s for s in summaries if (s.metric, s.box) == TABLE and s.stage == 1]
     exact = any(s.metric == "exact" for s in summaries)
     head = ["sigma", "training range", "floor, 1e-4", "stage I / floor", "stage II / floor"]
     head += ["worst seed"] + ["exact excess of stage II, 1e-4"] * exact
     lines = [head]
     for first in chosen:
-        second = by_place[(first.parameter, 2, *_TABLE)]
+        second = by_place[(first.parameter, 2, *TABLE)]
         line = [f"{first.parameter:g}", "yes" if first.training_range else "no"]
         line += [_tenths(first.floor, first.floor_standard_error), _ratio(first), _ratio(second)]
         line.append(f"{second.worst:.2f}")
@@ -179,7 +179,7 @@ def _largest(summaries: Iterable[Summary]) -> str:
                 (
                     s.ratio
                     for s in summaries
-                    if (s.metric, s.box, s.training_range, s.stage) == (*_TABLE, inside, stage)
+                    if (s.metric, s.box, s.training_range, s.stage) == (*TABLE, inside, stage)
                 ),
                 default=None,
             )

@@ -5,7 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from result_tables import markdown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Columns beside the cold solve, with the key of a row and the start that it belongs to.
 COLUMNS = [
@@ -31,29 +36,25 @@ def number(value: Any) -> str:
     return f"{value:.0f}" if value >= 9.95 else f"{value:.2g}"
 
 
-def main() -> None:
-    """Print speed, then memory."""
-    rows = json.loads(Path(sys.argv[1]).read_text())["rows"]
+def tables(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    """Speed, and memory with the certificates, of the rows of a record."""
     starts: dict[str, dict[str, Any]] = {}
     for row in rows:
         starts.setdefault(row["problem"], {})[row["start"]] = row
-    print("| problem | " + " | ".join(title for title, _, _ in COLUMNS) + " |")
-    print("|---" * (len(COLUMNS) + 1) + "|")
-    for problem, found in starts.items():
-        if problem.startswith("memory"):
-            continue
-        found.setdefault("warm, small move", found.get(HOPS, {}))
-        cells = [number(found.get(start, {}).get(key)) for _, key, start in COLUMNS]
-        print(f"| {problem} | {' | '.join(cells)} |")
-    print("\n| problem | seconds | MB more | gap | largest violation | POT: MB more |")
-    print("|---" * 6 + "|")
+    speed = [["problem", *(title for title, _, _ in COLUMNS)]]
+    memory = [["problem", "seconds", "MB more", "gap", "largest violation", "POT: MB more"]]
     for problem, found in starts.items():
         if problem.startswith("memory"):
             row = found["cold"]
-            proof = f"{row['gap']:.0e} | {row['max_violation']:.0e}"
-            memory = f"{number(row['more_mb'])} | {proof} | {number(row.get('pot_more_mb'))}"
-            print(f"| {problem} | {row['ms'] / 1e3:.3g} | {memory} |")
+            proof = [f"{row['gap']:.0e}", f"{row['max_violation']:.0e}"]
+            pot = number(row.get("pot_more_mb"))
+            memory.append([problem, f"{row['ms'] / 1e3:.3g}", number(row["more_mb"]), *proof, pot])
+            continue
+        found.setdefault("warm, small move", found.get(HOPS, {}))
+        cells = [number(found.get(start, {}).get(key)) for _, key, start in COLUMNS]
+        speed.append([problem, *cells])
+    return markdown(speed), markdown(memory)
 
 
 if __name__ == "__main__":
-    main()
+    print("\n\n".join(tables(json.loads(Path(sys.argv[1]).read_text())["rows"])))

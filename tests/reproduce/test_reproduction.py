@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, date, datetime
 
 import pytest
 
 from reproduce_jobs import SQUARES, calls, single, square_jobs
+from twostep_rs import experiments
 from twostep_rs.cli import main
 from twostep_rs.errors import ConfigError
 from twostep_rs.reproduce import Request, Store, registry, reproduce
+from twostep_rs.reproduce.brief import BRIEF
 from twostep_rs.reproduce.schedule import in_order
+from twostep_rs.runs import config_file
 
 
 def test_a_target_leaves_json_and_text_with_its_verdicts(tmp_path):
@@ -23,6 +27,7 @@ def test_a_target_leaves_json_and_text_with_its_verdicts(tmp_path):
     assert document["command"] == "twostep reproduce squares --preset full --seeds 3"
     assert document["claims"][0]["verdict"] == "reproduced"
     assert document["machines"][0]["cores"] > 0
+    assert date.fromisoformat(document["days"][0]) <= datetime.now(UTC).date()
     text = (tmp_path / "full" / "squares" / "result.md").read_text()
     assert "| squares are not negative | reproduced | least 0 |" in text
     assert "Of seeds | whole numbers." in text
@@ -50,6 +55,19 @@ def test_seeds_whose_jobs_failed_are_left_out_of_the_result(tmp_path):
     assert result["seeds"] == [0, 2]
     said = "Made by `twostep reproduce squares --preset quick --seeds 3`, seeds 0, 2."
     assert said in (outcome.directory / "result.md").read_text()
+
+
+def test_quick_runs_are_brief_unless_told_otherwise():
+    config = experiments.get("kpp2d").config("quick")
+    brief = Request("quick").configured(config, 3)
+    assert (brief.stage_1.steps, brief.convergence.seeds, brief.seed) == (2000, 5, 3)
+    told = Request("quick", overrides=("stage_1.steps=7",)).configured(config, 3)
+    assert (told.stage_1.steps, told.convergence.seeds) == (7, 5)
+    full = experiments.get("kpp2d").config("full")
+    assert Request("full").configured(full, full.seed) == full
+    for experiment, changes in BRIEF.items():
+        config = experiments.get(experiment).config("quick")
+        assert Request("quick").configured(config, 0) == config_file.override(config, changes)
 
 
 @pytest.fixture

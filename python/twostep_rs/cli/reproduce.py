@@ -37,8 +37,8 @@ class Reproduce:
     Attributes:
         targets: names, or all, which stands for what the papers print.
         listing: list the targets and stop.
-        preset: how much work and which method. quick: for two CPU cores; full: our defaults;
-            paper: the printed method.
+        preset: how much work and which method. quick: for two CPU cores, each run shorter than
+            by twostep run; full: our defaults; paper: the printed method.
         seeds: number of seeds.
         device: where networks are trained: cpu, cuda, cuda:1 ...
         out: directory of jobs and results.

@@ -120,6 +120,7 @@ def _summarised(
             summary,
             seeds=done if target.seeded else (),
             seconds=sum(store.cost(job).seconds for job in every),
+            days=[store.day(job) for job in every],
             environments=[store.environment(job) for job in every],
         )
     mine = jobs(*wanted)

@@ -30,6 +30,7 @@ def write_result(
     *,
     seeds: Sequence[int],
     seconds: float,
+    days: Iterable[str | None],
     environments: Iterable[dict[str, Any]],
 ) -> None:
     """Write all files of a result.
@@ -41,6 +42,7 @@ def write_result(
         seeds: those of them that are done.
         summary: the result.
         seconds: of all its jobs together.
+        days: on which its jobs were done.
         environments: of its jobs.
 
     Raises:
@@ -62,6 +64,7 @@ def write_result(
         "request": asdict(request),
         "seeds": list(seeds),
         "seconds": round(seconds, 1),
+        "days": sorted({day for day in days if day is not None}),
         "machines": [dict(machine) for machine in sorted(machines, key=str)],
         "claims": [asdict(claim) for claim in summary.claims],
         "tables": [_as_lists(table) for table in summary.tables],
@@ -106,6 +109,7 @@ def markdown(document: dict[str, Any], figures: str = "") -> str:
             ", ".join(f"{key} {value}" for key, value in machine.items())
             for machine in document["machines"]
         )
+        + "".join(f"; {day}" for day in document["days"])
         + f". All jobs together took {document['seconds']:.0f} s."
     )
     return "\n\n".join(parts) + "\n"

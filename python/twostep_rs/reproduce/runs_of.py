@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def whole_run(
     experiment: str, request: Request, seed: int, physics: Physics | None = None
 ) -> RunJob:
-    """The run of an experiment that ``twostep run`` makes by the same preset.
+    """The run of an experiment that ``twostep run`` makes by the same preset, as it is asked for.
 
     Args:
         experiment: name of it.

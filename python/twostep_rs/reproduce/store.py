@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -105,7 +106,12 @@ class Store:
         """
         write_json(
             self._record(job),
-            {"job": job.description(), **asdict(cost), "environment": environment()},
+            {
+                "job": job.description(),
+                **asdict(cost),
+                "day": datetime.datetime.now(datetime.UTC).date().isoformat(),
+                "environment": environment(),
+            },
         )
 
     def cost(self, job: Job) -> Cost:
@@ -128,6 +134,16 @@ class Store:
         path = self._record(job)
         found: dict[str, Any] = take(path, read_json(path), "environment", dict)
         return found
+
+    def day(self, job: Job) -> str | None:
+        """The day on which it was done; ``None`` in records from before it was noted.
+
+        Raises:
+            FileFormatError: the record is missing or damaged.
+        """
+        path = self._record(job)
+        record = read_json(path)
+        return str(take(path, record, "day", str)) if "day" in record else None
 
     def _record(self, job: Job) -> Path:
         return self._place("done", job, ".json")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.errors import ConfigError
+from twostep_rs.reproduce.brief import BRIEF
 from twostep_rs.runs import config_file
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class Request:
     """How much work, and where.
 
     Attributes:
-        preset: as for experiments: ``quick`` for two CPU cores, ``full`` our defaults, ``paper``
-            the printed method.
+        preset: as for experiments: ``quick`` for two CPU cores, with the changes of
+            :mod:`twostep_rs.reproduce.brief`; ``full`` our defaults, ``paper`` the printed method.
         seeds: seeds of the runs.
         device: where networks are trained.
         overrides: changes of the configuration of every run, as ``key=value``.
@@ -50,7 +51,8 @@ class Request:
             ConfigError: an override does not fit.
         """
         config = dataclasses.replace(config, seed=seed, device=self.device)
-        return config_file.override(config, self.overrides)
+        brief = BRIEF.get(config.experiment, ()) if self.preset == "quick" else ()
+        return config_file.override(config, (*brief, *self.overrides))
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,9 @@ def _figure(request: Request, rows: list[tuple[Any, ...]]) -> Any:
         for stage, values in _PRINTED.items():
             _, color, marker = STAGES[stage]
             axes.plot(list(values), list(values.values()), marker, color=color, mfc="white")
-    figure.suptitle("open markers: as printed", fontsize=8, y=0.0, va="bottom")
+    figure.axes[0].annotate(
+        "open markers: as printed", (0.03, 0.95), xycoords="axes fraction", fontsize=8, va="top"
+    )
     return figure
 
 
