@@ -259,30 +259,38 @@ def _fields(request: Request, store: Store) -> Summary:
     from twostep_rs.reproduce import flow_figures
 
     found = _documents("fields", request, store)
-    names = ("w-flow", "drifting")
-    rare = {name: _mean(study[name]["rare"] for study in found) for name in names}
-    exact = _mean(study["rare_exact"] for study in found)
+    titles = {"w-flow": "W-Flow", "drifting": "Drifting"}
+    means = {
+        name: {
+            key: _mean(study[name][key] for study in found)
+            for key in ("alignment", "common", "rare")
+        }
+        for name in titles
+    }
     table = Table(
         "Velocities at N(0, I) toward imbalanced modes",
-        ("field", "cosine with the exact way", "share of squared speed toward the rare modes"),
+        (
+            "field",
+            "cosine with the way to the exact partner",
+            "share of the way, common modes",
+            "rare modes",
+        ),
         [
-            [
-                name,
-                f"{_mean(study[name]['alignment'] for study in found):.3f}",
-                f"{rare[name]:.3f}",
-            ]
-            for name in names
+            [titles[name], *(f"{value:.3f}" for value in values.values())]
+            for name, values in means.items()
         ],
-        f"In the exact plan that share is {exact:.3f}.",
+        _setting("fields", request),
     )
+    far = {name: values["rare"] / values["common"] for name, values in means.items()}
     claim = Claim(
         "the field of W-Flow sees far modes, that of drifting does not",
-        _verdict(rare["w-flow"] > 0.5 * exact and rare["drifting"] < 0.1 * exact),
-        f"shares {rare['w-flow']:.3f} and {rare['drifting']:.3f}; exact {exact:.3f}",
+        _verdict(far["w-flow"] > 0.5 and far["drifting"] < 0.1),
+        f"the share of the way that particles go toward rare modes is {far['w-flow']:.3f} of that "
+        f"toward common ones for W-Flow, {far['drifting']:.3f} for drifting",
     )
-    panels = {name: found[0][name]["arrows"] for name in names}
+    panels = {title: found[0][name]["arrows"] for name, title in titles.items()}
     figures = {"w-flow-figure-9": flow_figures.arrows(panels, found[0]["targets"])}
-    return Summary({"rare": rare, "exact": exact}, [table], figures, [claim])
+    return Summary({"fields": means}, [table], figures, [claim])
 
 
 def _distances(store: Store, runs: Mapping[str, Sequence[RunJob]]) -> list[list[str]]:
