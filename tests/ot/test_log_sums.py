@@ -73,9 +73,11 @@ def check_fused(device, cases=CASES):
         *singles, lengths = (
             None if part is None else part.to(device).float() for part in (*clouds, period)
         )
-        found, total = fused.pull(*singles, period=lengths, others=others)
-        torch.testing.assert_close(found.cpu().double(), displacement, rtol=1e-4, atol=2e-5)
-        torch.testing.assert_close(total.cpu().double(), sums, rtol=1e-5, atol=5e-5)
+        for _, blocks in fused._BLOCKS:
+            options = {"others": others, "pulls": True, "blocks": blocks}
+            total, found = fused.run(*singles, lengths, **options)
+            torch.testing.assert_close(found.cpu().double(), displacement, rtol=1e-4, atol=2e-5)
+            torch.testing.assert_close(total.cpu().double(), sums, rtol=1e-5, atol=5e-5)
         alone = fused.log_sums(*singles, period=lengths, others=others)
         torch.testing.assert_close(alone, total)
         masses = torch.randn_like(total)
@@ -86,6 +88,16 @@ def check_fused(device, cases=CASES):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_the_fused_kernel_equals_the_matrix_on_a_gpu():
     check_fused("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_no_matrix_is_kept_on_a_gpu():
+    x, y = torch.randn(2, 1, 2**16, 3, device="cuda")
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    pull(x, y, torch.zeros(1, 2**16, device="cuda"), torch.ones(1, device="cuda"))
+    # Points, sums and displacements: a matrix of these would be 16 GiB.
+    assert torch.cuda.max_memory_allocated() - before < 2**23
 
 
 def test_the_fused_kernel_equals_the_matrix_in_the_interpreter():

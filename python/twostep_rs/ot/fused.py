@@ -39,10 +39,8 @@ class Blocks(NamedTuple):
 
 #: Threads of a warp.
 _LANES = 32
-#: Where there are few points, and where there are enough to fill a GPU.
-_BLOCKS = (Blocks(1, 16, 8), Blocks(2, 16, 4))
-#: Points from which on the larger blocks fill it.
-_MANY = 2**15
+#: By the largest number of points: few take many warps each to fill a GPU.
+_BLOCKS = ((2**12, Blocks(1, 16, 16)), (2**15, Blocks(1, 16, 8)), (math.inf, Blocks(4, 8, 8)))
 
 
 def log_sums(
@@ -97,7 +95,7 @@ def run(
     sums = x.new_empty(problems, n)
     displacement = torch.empty_like(x, memory_format=torch.contiguous_format) if pulls else sums
     if blocks is None:
-        blocks = _BLOCKS[problems * n >= _MANY]
+        blocks = next(found for most, found in _BLOCKS if problems * n <= most)
     _kernel[(triton.cdiv(n, blocks.points * _LANES), problems)](
         # Axis by axis, so that partners are loaded by fours.
         x.mT.contiguous(),

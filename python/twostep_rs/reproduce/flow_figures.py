@@ -91,7 +91,8 @@ def landscape(found: Mapping[str, Any]) -> Figure:
         distances = [row["distance"] for row in found["path"]]
         right.plot(steps, distances, label="$W_2^2$ to the explicit flow")
         right.axhline(found["floor"], color=_GREY, linestyle="--", label="sampling floor")
-        right.set_xscale("symlog")
+        right.set_xscale("symlog", linthresh=10.0)
+        right.set_xlim(0.0, steps[-1])
         right.set_yscale("log")
         right.set_xlabel("training step")
         right.legend()

@@ -30,8 +30,8 @@ def study(place: Place, *, seed: int, particles: int) -> dict[str, Any]:
 
     Returns:
         By method: ``alignment``, the mean cosine between the field and the way to the exact
-        partner; ``rare``, the share of its squared speed at particles whose partners belong to
-        the rare modes; ``arrows`` to show. ``rare_exact`` is that share of the exact plan.
+        partner; ``common`` and ``rare``, how much of that way it goes at particles whose partners
+        belong to the common and to the rare modes; ``arrows`` to show. With the ``targets``.
     """
     del place
     problem = Imbalanced()
@@ -46,18 +46,18 @@ def study(place: Place, *, seed: int, particles: int) -> dict[str, Any]:
         "w-flow": Field(iterations=50),
         "drifting": Drift(),
     }
-    found: dict[str, Any] = {"rare_exact": _share(exact, rare), "targets": y[:_SHOWN].tolist()}
+    found: dict[str, Any] = {"targets": y[:_SHOWN].tolist()}
     for name, field in fields.items():
         velocity = field.velocity(x, twin, y[None])[0]
         found[name] = {
             "alignment": float(torch.cosine_similarity(velocity, exact, dim=1).mean()),
-            "rare": _share(velocity, rare),
+            "common": _share(velocity[~rare], exact[~rare]),
+            "rare": _share(velocity[rare], exact[rare]),
             "arrows": torch.cat([x[0], velocity], dim=1)[:_SHOWN].tolist(),
         }
     return found
 
 
-def _share(velocity: Tensor, chosen: Tensor) -> float:
-    """Share of the squared speed that the chosen particles have."""
-    square = velocity.square().sum(dim=1)
-    return float(square[chosen].sum() / square.sum())
+def _share(velocity: Tensor, way: Tensor) -> float:
+    """How much of its way every particle goes, the mean weighted by squared lengths."""
+    return float((velocity * way).sum() / way.square().sum())

@@ -32,6 +32,11 @@ def fields(place: Place, **arguments: Any) -> dict[str, Any]:
     return _study("fields", place, **arguments)
 
 
+def oval(place: Place, **arguments: Any) -> dict[str, Any]:
+    """As :func:`.oval.study`."""
+    return _study("oval", place, **arguments)
+
+
 def _study(name: str, place: Place, **arguments: Any) -> dict[str, Any]:
     # They import torch, which a list of jobs does not need.
     module = importlib.import_module(f"twostep_rs.reproduce.flow_studies.{name}")
@@ -44,6 +49,7 @@ STUDIES: dict[str, Callable[..., dict[str, Any]]] = {
     "batches": batches,
     "guidance": guidance,
     "fields": fields,
+    "oval": oval,
 }
 
 _STRENGTHS = [0.0, 0.5, 1.0, 2.0]
@@ -59,6 +65,7 @@ _QUICK: dict[str, dict[str, Any]] = {
     "batches": {"steps": 500, "batch": 256, "epsilon": 0.005},
     "guidance": {"particles": 256, "steps": 40, "strengths": _STRENGTHS},
     "fields": {"particles": 512},
+    "oval": {"particles": 400, "steps": 60},
 }
 _FULL: dict[str, dict[str, Any]] = {
     "landscape": {
@@ -71,6 +78,7 @@ _FULL: dict[str, dict[str, Any]] = {
     "batches": {"steps": 2_000, "batch": 256, "epsilon": 0.005},
     "guidance": {"particles": 1_000, "steps": 60, "strengths": _STRENGTHS},
     "fields": {"particles": 2_000},
+    "oval": {"particles": 800, "steps": 60},
 }
 
 
