@@ -1,4 +1,4 @@
-"""Every method of flow maps through whole runs of the physical systems, and jumps chosen later."""
+"""Every method of flow maps through whole runs of every system, and jumps chosen later."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ import pytest
 
 import twostep_rs as ts
 from twostep_rs import experiments
+from twostep_rs.cli import main
 from twostep_rs.errors import ConfigError
 from twostep_rs.runs import config_file, pipeline
 from twostep_rs.runs.evaluation_file import read_evaluation
 
 NAMES = ("lmd", "eulerian", "fmm", "pfmm", "lsd", "psd", "esd")
-SYSTEMS = {"ks3d-laminar": "20,150", "ks4d-laminar": "20,150", "kpp2d": "0.25,0.125"}
+SYSTEMS = {
+    "ks3d-laminar": "20,150",
+    "ks4d-laminar": "20,150",
+    "kpp2d": "0.25,0.125",
+    "checkerboard": "1",
+}
 TINY = (
     "simulation.particles=120",
     "stage_1.steps=4",
@@ -94,3 +100,13 @@ def test_jumps_are_chosen_after_training(runs, system):
 def test_less_than_one_evaluation_is_refused():
     with pytest.raises(ConfigError, match="evaluations: expected at least 1, got 0"):
         config("ks3d-laminar", "lsd", "evaluations=0")
+
+
+@pytest.mark.parametrize("name", ["lmd", "two-step"])
+def test_the_checkerboard_runs_by_its_command(tmp_path, capsys, name):
+    out = str(tmp_path / "run")
+    words = ["run", "checkerboard", "--method", name, "--preset", "quick", "--out", out]
+    assert main([*words, "--set", *TINY]) == 0
+    rows = read_evaluation(tmp_path / "run" / "evaluation.json")[0]
+    assert {(row.method, row.stage) for row in rows} == {(name, 1), (name, 2)}
+    assert "report:" in capsys.readouterr().out
