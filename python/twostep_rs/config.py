@@ -336,6 +336,8 @@ class Config:
         preset: which defaults the rest was built from.
         method: how stage I is trained, by the name in :mod:`twostep_rs.methods`.
         stages: 2 where Deep Particle follows stage I, 1 where it does not.
+        evaluations: evaluations of the network of stage I that a sample takes; as many as its
+            method does by default. It is no part of its training, but stage II follows it.
         seed: fixes all randomness, from 0 to 2^32 - 1.
         device: where networks are trained: cpu, cuda, or cuda with a number.
         compile: whether torch.compile compiles the steps of training.
@@ -346,6 +348,7 @@ class Config:
     preset: Literal["quick", "full", "paper"] = "full"
     method: str = "meanflow"
     stages: Literal[1, 2] = 2
+    evaluations: int | None = None
     seed: int = 0
     device: str = "cpu"
     compile: bool = False
@@ -366,8 +369,9 @@ class Config:
         _check_types(self)
         if not 0 <= self.seed <= LARGEST_SEED:
             raise ConfigError(f"seed: expected 0 to {LARGEST_SEED}, got {self.seed}")
-        if self.threads is not None:
-            _at_least("threads", self.threads, 1)
+        for name in ("evaluations", "threads"):
+            if (value := getattr(self, name)) is not None:
+                _at_least(name, value, 1)
 
     def for_method(self, name: str) -> Config:
         """This configuration with stage I by another method.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from torch import Tensor, nn
 
@@ -31,6 +31,12 @@ class Generator(nn.Module, ABC):
     def device(self) -> torch.device:
         """Where its weights are."""
         return next(itertools.chain(self.parameters(), self.buffers())).device
+
+    def with_evaluations(self, evaluations: int | None) -> Self:
+        """The same network, which takes so many evaluations by default where a number is given."""
+        if evaluations is not None:
+            self.evaluations = evaluations
+        return self
 
     @abstractmethod
     def transport(

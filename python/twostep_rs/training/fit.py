@@ -93,16 +93,20 @@ def _fit(
     )
     prior = None if known is None else known.prior
     steps = config.stage_1.steps + refined * config.stage_2.steps
-    generator = registry.get(config.method).implementation.train(
-        data,
-        config.stage_1,
-        seed=config.seed,
-        prior=prior,
-        device=config.device,
-        progress=progress and (lambda step, _: progress(step, steps)),
-        log=log,
-        threads=config.threads,
-        compiled=config.compile,
+    generator = (
+        registry.get(config.method)
+        .implementation.train(
+            data,
+            config.stage_1,
+            seed=config.seed,
+            prior=prior,
+            device=config.device,
+            progress=progress and (lambda step, _: progress(step, steps)),
+            log=log,
+            threads=config.threads,
+            compiled=config.compile,
+        )
+        .with_evaluations(config.evaluations)
     )
     if not refined:
         return TwoStepModel(generator, None, known, config)

@@ -114,6 +114,7 @@ def read(path: str | os.PathLike[str]) -> Content:
     config = _field(file, fields, "config", _config)
     with torch.random.fork_rng(devices=[]):
         generator = registry.get(config.method).implementation.build(scaling, config.stage_1)
+        generator = generator.with_evaluations(config.evaluations)
         corrector = stage_2.build(scaling, config.stage_2) if config.stages == 2 else None
     _fill(file, "stage_1", generator, tensors)
     if corrector is not None:

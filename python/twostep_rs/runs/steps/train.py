@@ -68,7 +68,7 @@ def _stage_1(run: RunDirectory, experiment: Experiment, **reports: Any) -> Gener
 
     config = run.config
     system = experiment.system(config.simulation.physics)
-    return registry.get(config.method).implementation.train(
+    generator = registry.get(config.method).implementation.train(
         _data(run, system),
         config.stage_1,
         seed=config.seed,
@@ -79,6 +79,7 @@ def _stage_1(run: RunDirectory, experiment: Experiment, **reports: Any) -> Gener
         compiled=config.compile,
         **reports,
     )
+    return generator.with_evaluations(config.evaluations)
 
 
 def _stage_2(run: RunDirectory, experiment: Experiment, **reports: Any) -> TwoStepModel:
