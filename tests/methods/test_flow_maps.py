@@ -12,7 +12,7 @@ from twostep_rs.config import Config
 from twostep_rs.errors import ConfigError
 from twostep_rs.methods import registry
 from twostep_rs.systems import Checkerboard, Cloud
-from twostep_rs.training import engine
+from twostep_rs.training import engine, loss_scale
 from twostep_rs.training.capture import Replayed
 from twostep_rs.training.checkpoint import CheckpointFile
 from twostep_rs.training.data import TrainingData
@@ -72,18 +72,14 @@ def test_a_shift_is_learned(name, changes):
 
 
 @pytest.mark.parametrize("step", [1, 7, 8, 9, 16])
-@pytest.mark.parametrize("name", ["lmd", "pfmm"])
-def test_phases_resume_to_the_same_bits(tmp_path, name, step):
-    path = tmp_path / "stage_1.ckpt"
+@pytest.mark.parametrize(("name", "half"), [("lmd", False), ("pfmm", False), ("lmd", True)])
+def test_phases_resume_to_the_same_bits(tmp_path, monkeypatch, name, half, step):
+    monkeypatch.setattr(loss_scale, "_INTERVAL", 3)
+    path, changes = tmp_path / "stage_1.ckpt", {"steps": 8, "half": half}
     with pytest.raises(KilledError):
-        trained(
-            name,
-            {"steps": 8},
-            checkpoint=CheckpointFile(path, 0.0),
-            progress=killed_at(step),
-        )
-    resumed = trained(name, {"steps": 8}, checkpoint=CheckpointFile(path, 0.0))
-    assert torch.equal(weights(resumed), weights(trained(name, {"steps": 8})))
+        trained(name, changes, checkpoint=CheckpointFile(path, 0.0), progress=killed_at(step))
+    resumed = trained(name, changes, checkpoint=CheckpointFile(path, 0.0))
+    assert torch.equal(weights(resumed), weights(trained(name, changes)))
 
 
 def test_progress_and_log_tell_of_all_phases():

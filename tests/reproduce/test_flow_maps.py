@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 
 from twostep_rs.reproduce import Request, Store, registry
+from twostep_rs.reproduce.flow_maps import work
 from twostep_rs.reproduce.flow_maps.jobs import Scores, Training
 from twostep_rs.reproduce.flow_maps.models import MODELS, VELOCITY
 from twostep_rs.reproduce.job import DOCUMENT
@@ -14,6 +18,7 @@ from twostep_rs.reproduce.targets.flow_maps import PRINTED
 from twostep_rs.reproduce.worker import do
 from twostep_rs.runs.files import write_json
 from twostep_rs.systems import Checkerboard
+from twostep_rs.training.checkpoint import CheckpointFile
 
 TINY = Request(
     overrides=(
@@ -78,6 +83,17 @@ def test_a_student_learns_from_the_velocity_that_was_trained(store):
     joined = store.document(scores("pfmm").training("pfmm"))["curve"]
     matched = store.document(scores("fmm-4").training("fmm-4"))["curve"]
     assert joined[0][1] < 0.1 * matched[-1][1]  # it begins with its teacher's weights
+
+
+def test_a_checkpoint_may_come_before_the_first_metrics(tmp_path, monkeypatch):
+    """As where the first step is compiled."""
+    always = functools.partial(CheckpointFile, every_seconds=0.0)
+    monkeypatch.setattr(work, "CheckpointFile", always)
+    longer = dataclasses.replace(TINY, overrides=(*TINY.overrides, "stage_1.steps=300"))
+    (job,) = (job for job in TABLE.jobs(longer) if isinstance(job, Scores) and job.model == "lsd")
+    store = Store(tmp_path)
+    do(job.training("lsd"), store, 1)
+    assert (store.path(job.training("lsd")) / "training.ckpt").exists()
 
 
 @pytest.mark.parametrize("name", ["table-3", "figure-3", "figure-5"])

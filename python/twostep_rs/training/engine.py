@@ -11,6 +11,7 @@ from torch import nn
 from twostep_rs.errors import DeviceError
 from twostep_rs.training import distributed
 from twostep_rs.training.capture import Replayed
+from twostep_rs.training.loss_scale import LossScale
 from twostep_rs.training.workers import Workers
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 
 # Rows of one shard: enough that the calls cost little, few enough that activations stay in cache.
 _ROWS = 1024
-
-# Factor of a loss in half precision, a power of two: its gradient would else vanish in places.
-_LOSS_SCALE = 4096.0
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -110,7 +108,7 @@ class Engine(Generic[Net]):
         self._ranks = distributed.ranks()
         self._on_cpu = generator.device.type == "cpu"
         objective: nn.Module = Objective(optimizer.net, loss, half=half)
-        self._scale = _LOSS_SCALE if half else 1.0
+        self._scale = LossScale(generator.device) if half else None
         if self._ranks.several:
             objective = nn.parallel.DistributedDataParallel(objective)
         self._objective: Callable[[Batch], dict[str, Tensor]] = (
@@ -154,6 +152,7 @@ class Engine(Generic[Net]):
             **self.optimizer.state(),
             "generator": self._generator.get_state(),
             "device": self._generator.device.type,
+            "loss_scale": {} if self._scale is None else self._scale.state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -169,6 +168,8 @@ class Engine(Generic[Net]):
             )
         self.optimizer.restore(state)
         self._generator.set_state(state["generator"])
+        if self._scale is not None:
+            self._scale.restore(state["loss_scale"])
 
     def _update(self) -> dict[str, Tensor]:
         batch = self._draw()
@@ -178,8 +179,11 @@ class Engine(Generic[Net]):
             values = self._shards(batch)
         else:
             values = self._whole(batch)
-        self._unscale()
-        self.optimizer.update()
+        if self._scale is None:
+            self.optimizer.update()
+        else:
+            self._scale.unscale([p.grad for p in self._parameters if p.grad is not None])
+            self.optimizer.update(self._scale.overflow)
         return values
 
     def _whole(self, batch: Batch) -> dict[str, Tensor]:
@@ -202,23 +206,21 @@ class Engine(Generic[Net]):
             parameter.grad = None
         values = self._objective(mine)
         # The average over ranks of these is the mean over all rows, also of unequal shares.
-        loss = values["loss"] * (self._scale * len(mine) * self._ranks.size / len(batch))
+        loss = self._scaled(values["loss"]) * (len(mine) * self._ranks.size / len(batch))
         loss.backward()  # type: ignore[no-untyped-call]
         return _detached(values)
 
     def _gradients(self, batch: Batch) -> tuple[dict[str, Tensor], Sequence[Tensor]]:
         values = self._objective(batch)
-        loss = self._scale * values["loss"]
+        loss = self._scaled(values["loss"])
         return _detached(values), torch.autograd.grad(loss, self._parameters)
+
+    def _scaled(self, loss: Tensor) -> Tensor:
+        return loss if self._scale is None else self._scale.factor * loss
 
     def _set(self, gradients: Sequence[Tensor]) -> None:
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
             parameter.grad = gradient.contiguous()  # inductor may transpose it
-
-    def _unscale(self) -> None:
-        if self._scale != 1.0:
-            gradients = [p.grad for p in self._parameters if p.grad is not None]
-            torch._foreach_mul_(gradients, 1.0 / self._scale)
 
 
 def _mean(parts: Sequence[Tensor], weights: Sequence[float]) -> Tensor:

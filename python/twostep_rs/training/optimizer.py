@@ -64,8 +64,14 @@ class Optimizer(Generic[Net]):
         self.step += 1
         self._forgetting.fill_(1.0 - min(self._ema, self.step / (self.step + 10.0)))
 
-    def update(self) -> None:
-        """Take the scheduled step against the gradients that the parameters hold."""
+    def update(self, overflow: Tensor | None = None) -> None:
+        """Take the scheduled step against the gradients that the parameters hold.
+
+        Args:
+            overflow: 1 on the device where they are not finite, and no step is to be taken.
+        """
+        if overflow is not None:
+            self._adam.found_inf = overflow  # type: ignore[attr-defined]
         nn.utils.clip_grad_norm_(self._weights, self._clip)
         self._adam.step()
         self._update_average()

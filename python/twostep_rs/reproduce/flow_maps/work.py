@@ -82,6 +82,7 @@ def train(job: Training, place: Place) -> dict[str, Any]:
         last = phases[-1]
         phases = [lambda _: last([teacher])]
         name = f"{name} of {weights_hash(teacher)}"
+    place.directory.mkdir(parents=True, exist_ok=True)
     metrics = place.directory / METRICS
     with place.progress.task(f"train {job.model}") as advance:
         net = flow_maps.train(
