@@ -2,23 +2,20 @@
 
 use rayon::prelude::*;
 
-use super::envelope::{Envelope, Found};
+use super::envelope::Envelope;
+use super::forest::without_cycles;
 use super::lattice::Lattice;
+use super::paths::Paths;
 use super::start::Shipping;
 use crate::ot::auction::{Opening, Outcome};
 use crate::ot::candidates::merge;
 use crate::ot::cost::{Cost, Pair};
 use crate::ot::guess::Guess;
 use crate::ot::masses::Masses;
-use crate::ot::simplex::BasicArc;
 use crate::{Control, Result};
 
 /// Cheapest targets per source and cheapest sources per target, at guessed duals.
 const CHEAPEST: (usize, usize) = (8, 4);
-
-/// Without duals: neighbours on a lattice come in ties, and twice as many as between points save
-/// a third of the pivots.
-const TIES: usize = 2;
 
 /// Targets per source that are looked for to ship what is left.
 const LEFT: usize = 4;
@@ -35,7 +32,7 @@ pub(crate) struct GridCost<'a> {
     coordinates: [Vec<u32>; 2],
     /// Place of every cell on both sides.
     places: [Vec<u32>; 2],
-    known: Option<Known<'a>>,
+    known: Known<'a>,
 }
 
 /// Duals of a problem that is like this one.
@@ -48,11 +45,7 @@ pub(crate) struct Known<'a> {
 }
 
 impl<'a> GridCost<'a> {
-    pub(crate) fn new(
-        lattice: &'a Lattice,
-        cells: [&'a [u32]; 2],
-        known: Option<Known<'a>>,
-    ) -> Self {
+    pub(crate) fn new(lattice: &'a Lattice, cells: [&'a [u32]; 2], known: Known<'a>) -> Self {
         let places = cells.map(|cells| {
             let mut places = vec![u32::MAX; lattice.len()];
             for (place, &cell) in (0..).zip(cells) {
@@ -91,14 +84,17 @@ impl<'a> GridCost<'a> {
             .enumerate()
             .map(|(chunk, cells)| {
                 control.check()?;
+                let start = chunk * CHUNK;
                 let mut pairs = Vec::new();
-                let mut found = Found::new(k, 0.0);
-                for (place, &cell) in (chunk * CHUNK..).zip(cells) {
-                    found.restart(limit(place));
-                    envelope.search(cell as usize, &mut found);
-                    let others = found.entries.iter().map(|entry| places[entry.1 as usize]);
-                    pairs.extend(others.map(|other| (place as u32, other)));
-                }
+                envelope.search(
+                    cells,
+                    k,
+                    |place| limit(start + place),
+                    |place, others| {
+                        let others = others.iter().map(|entry| places[entry.1 as usize]);
+                        pairs.extend(others.map(|other| ((start + place) as u32, other)));
+                    },
+                );
                 Ok(pairs)
             })
             .collect();
@@ -109,50 +105,83 @@ impl<'a> GridCost<'a> {
         Ok(pairs)
     }
 
-    /// A plan along the cheapest pairs at these duals; pairs that it needs beside are added.
+    /// A plan along pairs that are tight up to `slack`, then along the cheapest ones.
     fn shipped(
         &self,
-        (u, v): (&[f64], &[f64]),
+        (u, v): (Vec<f64>, Vec<f64>),
         slack: f64,
         masses: &Masses,
-        pairs: &mut Vec<Pair>,
-    ) -> Vec<BasicArc> {
-        let reduced = |&(i, j): &Pair| {
-            let (i, j) = (i as usize, j as usize);
-            self.cost(i, j) - u[i] - v[j]
-        };
-        let mut shipping = Shipping::new(masses);
-        let tight: Vec<Pair> = pairs
+        mut pairs: Vec<Pair>,
+    ) -> Guess {
+        let reduced = |i: usize, j: usize| self.cost(i, j) - u[i] - v[j];
+        let mut keyed: Vec<(f64, Pair)> = pairs
             .iter()
-            .filter(|p| reduced(p) <= slack)
-            .copied()
+            .map(|&(i, j)| (reduced(i as usize, j as usize), (i, j)))
             .collect();
-        shipping.peel(&tight);
-        let mut ranked = pairs.clone();
+        let mut shipping = Shipping::new(masses);
+        shipping.peel(&within(slack, &keyed));
+        shipping.along(by_cost(&mut keyed));
+        self.complete(&mut shipping, &v, &mut pairs);
+        Guess {
+            plan: Some(shipping.plan),
+            u,
+            v,
+            pairs,
+        }
+    }
+
+    /// A plan along tight pairs and shortest paths, which change the duals.
+    fn shipped_tight(
+        &self,
+        (u, v): (Vec<f64>, Vec<f64>),
+        masses: &Masses,
+        mut pairs: Vec<Pair>,
+        control: &Control,
+    ) -> Result<Guess> {
+        let cost = |i: usize, j: usize| self.cost(i, j);
+        let reduced = |&(i, j): &Pair| cost(i as usize, j as usize) - u[i as usize] - v[j as usize];
+        let keyed: Vec<(f64, Pair)> = pairs.iter().map(|pair| (reduced(pair), *pair)).collect();
+        let mut shipping = Shipping::new(masses);
+        shipping.peel(&within(0.0, &keyed));
+        let mut paths = Paths::new(&pairs, cost, (u, v), shipping);
+        paths.ship(control)?;
+        let (u, v, mut shipping) = paths.into_shipping();
+        self.complete(&mut shipping, &v, &mut pairs);
+        Ok(Guess {
+            plan: Some(without_cycles(u.len(), v.len(), &shipping.plan, cost)),
+            u,
+            v,
+            pairs,
+        })
+    }
+
+    /// Ship the rest to the cheapest targets that miss something, along new pairs.
+    fn complete(&self, shipping: &mut Shipping, v: &[f64], pairs: &mut Vec<Pair>) {
         loop {
-            let mut keyed: Vec<(f64, Pair)> = ranked.iter().map(|p| (reduced(p), *p)).collect();
-            keyed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            shipping.along(keyed.into_iter().map(|(_, pair)| pair));
-            ranked.clear();
             let full = shipping.full();
             if full.is_empty() {
-                pairs.sort_unstable();
-                pairs.dedup();
-                return shipping.plan;
+                break;
             }
             let open = shipping.open();
             let cells: Vec<u32> = open.iter().map(|&j| self.cells[1][j as usize]).collect();
             let values: Vec<f64> = open.iter().map(|&j| v[j as usize]).collect();
             let envelope = Envelope::new(self.lattice, &cells, &values);
-            let mut found = Found::new(LEFT, f64::INFINITY);
-            for i in full {
-                found.restart(f64::INFINITY);
-                envelope.search(self.cells[0][i as usize] as usize, &mut found);
-                let others = found.entries.iter();
-                ranked.extend(others.map(|entry| (i, self.places[1][entry.1 as usize])));
-            }
-            pairs.extend_from_slice(&ranked);
+            let from: Vec<u32> = full.iter().map(|&i| self.cells[0][i as usize]).collect();
+            let mut keyed = Vec::with_capacity(LEFT * full.len());
+            envelope.search(
+                &from,
+                LEFT,
+                |_| f64::INFINITY,
+                |place, others| {
+                    let pair = |cell: u32| (full[place], self.places[1][cell as usize]);
+                    keyed.extend(others.iter().map(|&(value, cell)| (value, pair(cell))));
+                },
+            );
+            pairs.extend(keyed.iter().map(|entry| entry.1));
+            shipping.along(by_cost(&mut keyed));
         }
+        pairs.sort_unstable();
+        pairs.dedup();
     }
 
     fn envelope(&self, side: usize, values: &[f64]) -> Envelope<'_> {
@@ -192,12 +221,11 @@ impl Cost for GridCost<'_> {
         per_target: usize,
         control: &Control,
     ) -> Result<Vec<Pair>> {
-        let [forward, backward] =
-            [(0, TIES * per_source), (1, TIES * per_target)].map(|(side, k)| {
-                let zeros = vec![0.0; self.cells[1 - side].len()];
-                let envelope = self.envelope(1 - side, &zeros);
-                self.search(side, &envelope, k, |_| f64::INFINITY, control)
-            });
+        let [forward, backward] = [(0, per_source), (1, per_target)].map(|(side, k)| {
+            let zeros = vec![0.0; self.cells[1 - side].len()];
+            let envelope = self.envelope(1 - side, &zeros);
+            self.search(side, &envelope, k, |_| f64::INFINITY, control)
+        });
         Ok(merge(forward?, backward?))
     }
 
@@ -206,9 +234,7 @@ impl Cost for GridCost<'_> {
     }
 
     fn guess(&self, masses: &Masses, control: &Control) -> Result<Option<Guess>> {
-        let Some(Known { values, slack }) = self.known else {
-            return Ok(None);
-        };
+        let Known { values, slack } = self.known;
         let values: Vec<f64> = self.cells[1].iter().map(|&c| values[c as usize]).collect();
         let envelope = self.envelope(1, &values);
         let u = self.least(0, &envelope);
@@ -216,14 +242,11 @@ impl Cost for GridCost<'_> {
         let envelope = self.envelope(0, &u);
         let v = self.least(1, &envelope);
         let backward = self.search(1, &envelope, CHEAPEST.1, |_| f64::INFINITY, control)?;
-        let mut pairs = merge(forward, backward);
-        let plan = self.shipped((&u, &v), slack, masses, &mut pairs);
-        Ok(Some(Guess {
-            u,
-            v,
-            pairs,
-            plan: Some(plan),
-        }))
+        let pairs = merge(forward, backward);
+        if slack > 0.0 {
+            return Ok(Some(self.shipped((u, v), slack, masses, pairs)));
+        }
+        self.shipped_tight((u, v), masses, pairs, control).map(Some)
     }
 
     fn violations(
@@ -237,4 +260,16 @@ impl Cost for GridCost<'_> {
         let envelope = self.envelope(1, v);
         self.search(0, &envelope, per_source, |i| u[i] - tolerance, control)
     }
+}
+
+/// The pairs whose key is at most `slack`.
+fn within(slack: f64, keyed: &[(f64, Pair)]) -> Vec<Pair> {
+    let tight = keyed.iter().filter(|entry| entry.0 <= slack);
+    tight.map(|entry| entry.1).collect()
+}
+
+/// The pairs, the least key first.
+fn by_cost(keyed: &mut [(f64, Pair)]) -> impl Iterator<Item = Pair> {
+    keyed.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    keyed.iter().map(|entry| entry.1)
 }

@@ -8,45 +8,54 @@
 use pulp::{Simd, WithSimd};
 
 use super::lattice::Lattice;
+use crate::ot::lanes::{LANES, where_less};
 use crate::simd;
 
 /// Axes that a lattice may have here.
 pub(crate) const MAX_DIM: usize = 8;
 
-/// Cells that are minimised over together: a few registers of any width.
-const LANES: usize = 32;
+/// Searches look this much, at first, above the minimum, in units of the largest step to a
+/// neighbour; later ones as far as the one before had to, times `WIDER`. Where that was not enough
+/// they look again, further by `AGAIN`.
+const FIRST: f64 = 4.0;
+const WIDER: f64 = 1.25;
+const AGAIN: f64 = 4.0;
 
 /// The cells found so far whose `c(x, y) - v(y)` is least: at most `count`, all below `limit`.
 #[derive(Debug)]
-pub(crate) struct Found {
+struct Found {
     count: usize,
     limit: f64,
     /// Values and cells, ascending.
-    pub(crate) entries: Vec<(f64, u32)>,
+    entries: Vec<(f64, u32)>,
 }
 
 impl Found {
-    pub(crate) fn new(count: usize, limit: f64) -> Self {
+    fn new(count: usize) -> Self {
         Self {
             count,
-            limit,
+            limit: f64::INFINITY,
             entries: Vec::with_capacity(count + 1),
         }
     }
 
     /// Forget what was found, and look below another limit.
-    pub(crate) fn restart(&mut self, limit: f64) {
+    fn restart(&mut self, limit: f64) {
         self.limit = limit;
         self.entries.clear();
+    }
+
+    fn is_full(&self) -> bool {
+        self.entries.len() == self.count
     }
 
     /// What a new entry must stay below.
     #[inline(always)]
     fn worst(&self) -> f64 {
-        if self.entries.len() < self.count {
-            self.limit
-        } else {
+        if self.is_full() {
             self.entries[self.count - 1].0
+        } else {
+            self.limit
         }
     }
 
@@ -54,8 +63,13 @@ impl Found {
     #[inline(always)]
     fn insert(&mut self, value: f64, cell: u32) {
         self.entries.truncate(self.count - 1);
-        let at = self.entries.partition_point(|entry| entry.0 <= value);
-        self.entries.insert(at, (value, cell));
+        let mut at = self.entries.len();
+        self.entries.push((value, cell));
+        while at > 0 && self.entries[at - 1].0 > value {
+            self.entries[at] = self.entries[at - 1];
+            at -= 1;
+        }
+        self.entries[at] = (value, cell);
     }
 }
 
@@ -63,106 +77,89 @@ impl Found {
 #[derive(Debug)]
 pub(crate) struct Envelope<'a> {
     lattice: &'a Lattice,
-    /// `passes[k]` at `(x_1 .. x_k, y_k+1 .. y_d)`: minimum over `y_1 .. y_k`; all before the
-    /// first pass is `-v`, infinite where there is none.
+    /// `passes[k]` at `(x_1 .. x_k-1, y_k .. y_d)`: minimum over `y_1 .. y_k-1`; all before the
+    /// first pass is `-v`, infinite where there is none. The axis that a search chooses next lies
+    /// in lines of whole registers, filled up with infinity, those behind it before all others:
+    /// axes `k + 1 .. d, 1 .. k - 1, k`.
     passes: Vec<Vec<f64>>,
+    /// The minimum at every cell, in the order of the cells.
+    least: Vec<f64>,
 }
 
 impl<'a> Envelope<'a> {
     /// The envelope of `values` at `cells`.
     pub(crate) fn new(lattice: &'a Lattice, cells: &[u32], values: &[f64]) -> Self {
-        let mut dense = vec![f64::INFINITY; lattice.len()];
+        let mut least = vec![f64::INFINITY; lattice.len()];
         for (&cell, &value) in cells.iter().zip(values) {
-            dense[cell as usize] = -value;
+            least[cell as usize] = -value;
         }
-        let mut passes = vec![dense];
+        let mut passes = Vec::with_capacity(lattice.dim());
         for axis in 0..lattice.dim() {
-            let before = &passes[axis];
-            let mut after = vec![f64::INFINITY; before.len()];
+            let lines = in_lines(&least, lattice.bins(axis));
             simd::arch().dispatch(Pass {
                 lattice,
                 axis,
-                before,
-                after: &mut after,
+                lines: &lines,
+                least: &mut least,
             });
-            passes.push(after);
+            passes.push(lines);
         }
-        Self { lattice, passes }
+        Self {
+            lattice,
+            passes,
+            least,
+        }
     }
 
     /// The minimum at a cell.
     #[inline(always)]
     pub(crate) fn least(&self, cell: usize) -> f64 {
-        self.passes[self.lattice.dim()][cell]
+        self.least[cell]
     }
 
     /// The minimum at every cell.
-    pub(crate) fn into_least(mut self) -> Vec<f64> {
-        self.passes.pop().unwrap_or_default()
+    pub(crate) fn into_least(self) -> Vec<f64> {
+        self.least
     }
 
-    /// Look for cells whose `c(x, y) - v(y)` is small.
-    pub(crate) fn search(&self, x: usize, found: &mut Found) {
-        if self.least(x) >= found.worst() {
-            return;
-        }
-        let mut from = [0; MAX_DIM];
-        for (axis, from) in from.iter_mut().enumerate().take(self.lattice.dim()) {
-            *from = self.lattice.coordinate(x, axis);
-        }
-        self.descend(self.lattice.dim(), &from, x, 0.0, found);
-    }
-
-    /// Choose the coordinate of the last of `axes` axes; `at` holds those that are chosen
-    /// already, and those of `x` before, and `cost` is that of the chosen ones.
-    fn descend(
+    /// For each of `cells` (`x`), up to `k` others (`y`) whose `c(x, y) - v(y)` is least and below a
+    /// limit: `take` gets the place of the cell, and values and cells, ascending.
+    pub(crate) fn search(
         &self,
-        axes: usize,
-        from: &[usize; MAX_DIM],
-        at: usize,
-        cost: f64,
-        found: &mut Found,
+        cells: &[u32],
+        k: usize,
+        limit: impl Fn(usize) -> f64,
+        take: impl FnMut(usize, &[(f64, u32)]),
     ) {
-        let Some(axis) = axes.checked_sub(1) else {
-            found.insert(cost + self.passes[0][at], at as u32);
-            return;
-        };
-        let stride = self.lattice.stride(axis);
-        let start = at - from[axis] * stride;
-        let moves = self.lattice.moves(axis, from[axis]);
-        let pass = &self.passes[axis][start..];
-        let value = |to: usize| moves[to] + pass[to * stride];
-        // From the best one outwards, so that what is wanted narrows soon.
-        let (mut centre, mut least) = (0, f64::INFINITY);
-        for to in 0..moves.len() {
-            let value = value(to);
-            if value < least {
-                (centre, least) = (to, value);
-            }
-        }
-        let mut visit = |to: usize| {
-            if cost + value(to) < found.worst() {
-                self.descend(axis, from, start + to * stride, cost + moves[to], found);
-            }
-        };
-        visit(centre);
-        for distance in 1..moves.len().max(1) {
-            if distance <= centre {
-                visit(centre - distance);
-            }
-            if centre + distance < moves.len() {
-                visit(centre + distance);
-            }
-        }
+        simd::arch().dispatch(Search {
+            envelope: self,
+            cells,
+            k,
+            limit,
+            take,
+        });
     }
 }
 
-/// One pass, compiled for every instruction set.
+/// The first axis of `values` as the last one, in lines of whole registers.
+fn in_lines(values: &[f64], bins: usize) -> Vec<f64> {
+    let length = bins.next_multiple_of(LANES);
+    let count = values.len() / bins;
+    let mut lines = vec![f64::INFINITY; count * length];
+    for (to, values) in values.chunks_exact(count).enumerate() {
+        for (line, &value) in lines.chunks_exact_mut(length).zip(values) {
+            line[to] = value;
+        }
+    }
+    lines
+}
+
+/// The minimum along every line, compiled for every instruction set.
 struct Pass<'a> {
     lattice: &'a Lattice,
     axis: usize,
-    before: &'a [f64],
-    after: &'a mut [f64],
+    lines: &'a [f64],
+    least: &'a mut [f64],
 }
 
 impl WithSimd for Pass<'_> {
@@ -173,67 +170,160 @@ impl WithSimd for Pass<'_> {
         let Self {
             lattice,
             axis,
-            before,
-            after,
+            lines,
+            least,
         } = self;
-        let (bins, stride) = (lattice.bins(axis), lattice.stride(axis));
-        let slabs = before
-            .chunks_exact(bins * stride)
-            .zip(after.chunks_exact_mut(bins * stride));
-        for (before, after) in slabs {
-            if stride == 1 {
-                along(lattice, axis, before, after);
-            } else {
-                across(lattice, axis, before, after);
+        let bins = lattice.bins(axis);
+        let length = bins.next_multiple_of(LANES);
+        let lines = lines.chunks_exact(length);
+        for (line, least) in lines.zip(least.chunks_exact_mut(bins)) {
+            for (start, least) in least.chunks_mut(LANES).enumerate() {
+                let mut lanes = [f64::INFINITY; LANES];
+                for (to, &value) in line[..bins].iter().enumerate() {
+                    if value < f64::INFINITY {
+                        let moves = &lattice.moves_in_lanes(axis, to)[start * LANES..][..LANES];
+                        for (lane, &cost) in lanes.iter_mut().zip(moves) {
+                            let value = cost + value;
+                            *lane = if value < *lane { value } else { *lane };
+                        }
+                    }
+                }
+                least.copy_from_slice(&lanes[..least.len()]);
             }
         }
     }
 }
 
-/// The pass along the last axis: the coordinates of `x` are neighbours in memory.
-#[inline(always)]
-fn along(lattice: &Lattice, axis: usize, before: &[f64], after: &mut [f64]) {
-    for (start, after) in after.chunks_mut(LANES).enumerate() {
-        let mut least = [f64::INFINITY; LANES];
-        for (to, &value) in before.iter().enumerate() {
-            if value < f64::INFINITY {
-                let moves = &lattice.moves(axis, to)[start * LANES..][..after.len()];
-                minimise(&mut least, moves, value);
+/// Searches for several cells, compiled for every instruction set.
+struct Search<'a, Limit, Take> {
+    envelope: &'a Envelope<'a>,
+    cells: &'a [u32],
+    k: usize,
+    limit: Limit,
+    take: Take,
+}
+
+impl<Limit: Fn(usize) -> f64, Take: FnMut(usize, &[(f64, u32)])> WithSimd
+    for Search<'_, Limit, Take>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            envelope,
+            cells,
+            k,
+            limit,
+            mut take,
+        } = self;
+        let mut found = Found::new(k);
+        let mut reach = FIRST * envelope.lattice.largest_step();
+        for (place, &cell) in cells.iter().enumerate() {
+            let (least, limit) = (envelope.least(cell as usize), limit(place));
+            // What is found does not depend on the reach: the best come in one order.
+            loop {
+                found.restart(limit.min(least + reach));
+                if least < found.limit {
+                    descend(simd, envelope, cell as usize, &mut found);
+                }
+                if found.is_full() || found.limit == limit {
+                    break;
+                }
+                reach = if reach < envelope.lattice.largest_cost() {
+                    AGAIN * reach
+                } else {
+                    f64::INFINITY
+                };
             }
+            if let Some(&(value, _)) = found.entries.last().filter(|_| found.is_full()) {
+                reach = WIDER * (value - least) + envelope.lattice.smallest_step();
+            }
+            take(place, &found.entries);
         }
-        after.copy_from_slice(&least[..after.len()]);
     }
 }
 
-/// The pass along any other axis: cells that differ in the axes behind it are neighbours.
+/// Where a search stands on an axis: the coordinates behind it are chosen.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Cost of the chosen coordinates, and the index of a cell that has them.
+    cost: f64,
+    cell: usize,
+    /// Where the line of this axis begins in its pass, and how far in it the search is.
+    line: usize,
+    done: usize,
+    /// Lanes of the last register that may still be chosen.
+    lanes: u32,
+    /// The chosen coordinate.
+    chosen: usize,
+}
+
+/// Look for cells near the envelope at `x`, along the axes from the last to the first.
 #[inline(always)]
-fn across(lattice: &Lattice, axis: usize, before: &[f64], after: &mut [f64]) {
-    let stride = lattice.stride(axis);
-    for (from, after) in after.chunks_exact_mut(stride).enumerate() {
-        let moves = lattice.moves(axis, from);
-        for (start, after) in after.chunks_mut(LANES).enumerate() {
-            let mut least = [f64::INFINITY; LANES];
-            for (before, &cost) in before.chunks_exact(stride).zip(moves) {
-                minimise(&mut least, &before[start * LANES..][..after.len()], cost);
+fn descend<S: Simd>(simd: S, envelope: &Envelope<'_>, x: usize, found: &mut Found) {
+    let lattice = envelope.lattice;
+    let mut from = [0; MAX_DIM];
+    for (axis, from) in from.iter_mut().enumerate().take(lattice.dim()) {
+        *from = lattice.coordinate(x, axis);
+    }
+    let mut levels = [Level::default(); MAX_DIM];
+    let mut axis = lattice.dim() - 1;
+    levels[axis].line = envelope.line(axis, &from, &levels);
+    loop {
+        let bins = lattice.bins(axis);
+        let moves = lattice.moves_in_lanes(axis, from[axis]);
+        let level = &mut levels[axis];
+        if level.lanes == 0 {
+            if level.done >= bins {
+                axis += 1;
+                if axis == lattice.dim() {
+                    return;
+                }
+                continue;
             }
-            after.copy_from_slice(&least[..after.len()]);
+            let line = &envelope.passes[axis][level.line + level.done..][..LANES];
+            let mut values = [0.0; LANES];
+            for ((value, &line), &cost) in values.iter_mut().zip(line).zip(&moves[level.done..]) {
+                *value = level.cost + cost + line;
+            }
+            level.lanes = where_less(simd, &values, &[found.worst(); LANES]);
+            level.done += LANES;
+            continue;
         }
+        let lane = level.lanes.trailing_zeros() as usize;
+        level.lanes &= level.lanes - 1;
+        let to = level.done - LANES + lane;
+        let cost = level.cost + moves[to];
+        let value = cost + envelope.passes[axis][level.line + to];
+        if value >= found.worst() {
+            continue;
+        }
+        let cell = level.cell + to * lattice.stride(axis);
+        if axis == 0 {
+            found.insert(value, cell as u32);
+            continue;
+        }
+        level.chosen = to;
+        axis -= 1;
+        levels[axis] = Level {
+            cost,
+            cell,
+            line: envelope.line(axis, &from, &levels),
+            ..Level::default()
+        };
     }
 }
 
-/// `least[k] = min(least[k], values[k] + shift)`.
-#[inline(always)]
-fn minimise(least: &mut [f64; LANES], values: &[f64], shift: f64) {
-    if let Ok(values) = <&[f64; LANES]>::try_from(values) {
-        for (least, value) in least.iter_mut().zip(values) {
-            let value = value + shift;
-            *least = if value < *least { value } else { *least };
-        }
-    } else {
-        for (least, value) in least.iter_mut().zip(values) {
-            let value = value + shift;
-            *least = if value < *least { value } else { *least };
-        }
+impl Envelope<'_> {
+    /// Where the line of an axis begins in its pass.
+    #[inline(always)]
+    fn line(&self, axis: usize, from: &[usize; MAX_DIM], levels: &[Level; MAX_DIM]) -> usize {
+        let bins = |axis| self.lattice.bins(axis);
+        let behind =
+            (axis + 1..self.lattice.dim()).fold(0, |at, k| at * bins(k) + levels[k].chosen);
+        let at = (0..axis).fold(behind, |at, k| at * bins(k) + from[k]);
+        at * bins(axis).next_multiple_of(LANES)
     }
 }
 
@@ -272,11 +362,18 @@ mod tests {
                 all.sort_by(f64::total_cmp);
                 let all_least = all[0];
                 assert_eq!(envelope.least(x), all_least);
-                let mut found = Found::new(4, all_least + 2.0);
-                envelope.search(x, &mut found);
-                let values: Vec<f64> = found.entries.iter().map(|entry| entry.0).collect();
-                all.retain(|&value| value < all_least + 2.0);
-                assert_eq!(values, all[..4.min(all.len())]);
+                for limit in [f64::INFINITY, all_least + 2.0] {
+                    all.retain(|&value| value < limit);
+                    envelope.search(
+                        &[x as u32],
+                        4,
+                        |_| limit,
+                        |_, entries| {
+                            let values: Vec<f64> = entries.iter().map(|entry| entry.0).collect();
+                            assert_eq!(values, all[..4.min(all.len())]);
+                        },
+                    );
+                }
             }
         }
     }

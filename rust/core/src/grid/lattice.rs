@@ -1,5 +1,7 @@
 //! The cells of a grid as integer coordinates, and what a move between two of them costs.
 
+use crate::ot::lanes::LANES;
+
 /// A lattice of cells, with the cost of a move along every axis.
 ///
 /// Costs are whole numbers, far below `2^53`: sums of them are exact in floating point.
@@ -9,7 +11,7 @@ pub(crate) struct Lattice {
     bins: Vec<usize>,
     /// How far the flat (row-major) index moves with a coordinate.
     strides: Vec<usize>,
-    /// Cost along an axis of the difference `d`, at `bins - 1 + d`.
+    /// Cost along an axis of the difference `d`, at `bins - 1 + d`, and a register more.
     tables: Vec<Vec<f64>>,
     /// Whether the last cell of an axis is a neighbour of the first.
     periodic: bool,
@@ -25,7 +27,8 @@ impl Lattice {
         }
         let mirrored = |table: &Vec<f64>| {
             let below = table[1..].iter().rev();
-            below.chain(table).copied().collect()
+            let unused = [0.0; LANES];
+            below.chain(table).chain(&unused).copied().collect()
         };
         Self {
             strides,
@@ -70,6 +73,13 @@ impl Lattice {
         &self.tables[axis][bins - 1 - from..][..bins]
     }
 
+    /// The same in whole registers, of which the last is filled up with anything finite.
+    #[inline(always)]
+    pub(crate) fn moves_in_lanes(&self, axis: usize, from: usize) -> &[f64] {
+        let bins = self.bins[axis];
+        &self.tables[axis][bins - 1 - from..][..bins.next_multiple_of(LANES)]
+    }
+
     /// Cost of a move between two cells.
     #[inline(always)]
     pub(crate) fn cost(&self, from: usize, to: usize) -> f64 {
@@ -101,6 +111,14 @@ impl Lattice {
     pub(crate) fn largest_step(&self) -> f64 {
         let step = |axis| self.moves(axis, 0).get(1).copied().unwrap_or(0.0);
         (0..self.dim()).map(step).fold(0.0, f64::max)
+    }
+
+    /// The smallest cost between neighbours along one axis.
+    pub(crate) fn smallest_step(&self) -> f64 {
+        let step = |axis| self.moves(axis, 0).get(1).copied();
+        (0..self.dim())
+            .filter_map(step)
+            .fold(f64::INFINITY, f64::min)
     }
 
     /// The lattice of half as many cells per axis, whose cells are two of these.

@@ -27,19 +27,17 @@ impl Problem {
     /// Solve the problem; `known` are duals of the targets of a similar one, at all cells.
     pub(crate) fn solve(&self, known: Option<&[f64]>, control: &Control) -> Result<Solution> {
         if let Some(values) = known {
-            return self.solve_from(Some(Known { values, slack: 0.0 }), control);
+            return self.solve_from(Known { values, slack: 0.0 }, control);
         }
-        let Some(values) = self.values_from_coarser(control)? else {
-            return self.solve_from(None, control);
+        let (values, slack) = match self.values_from_coarser(control)? {
+            Some(values) => (values, self.lattice.largest_step()),
+            None => (vec![0.0; self.lattice.len()], 0.0),
         };
-        let known = Known {
-            values: &values,
-            slack: self.lattice.largest_step(),
-        };
-        self.solve_from(Some(known), control)
+        let values = &values;
+        self.solve_from(Known { values, slack }, control)
     }
 
-    fn solve_from(&self, known: Option<Known<'_>>, control: &Control) -> Result<Solution> {
+    fn solve_from(&self, known: Known<'_>, control: &Control) -> Result<Solution> {
         let [x, y] = &self.cells;
         let cost = GridCost::new(&self.lattice, [x, y], known);
         solve(&cost, &self.masses, &Start::Cold, None, control)
@@ -68,7 +66,7 @@ impl Problem {
             values: &rounded(values),
             slack: half.lattice.largest_step(),
         };
-        let solution = half.solve_from(Some(known), control)?;
+        let solution = half.solve_from(known, control)?;
         let values = self.lattice.refine(&half.lattice, &half.values(&solution));
         Ok(Some(rounded(values)))
     }

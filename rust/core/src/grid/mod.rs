@@ -11,16 +11,20 @@
 //! | `costs` | the costs of a grid as whole numbers |
 //! | `envelope` | `min_y c(x, y) - v(y)` by one pass per axis, and the cells that come near it |
 //! | `cost` | the searches of the solver, by envelopes |
-//! | `start` | a feasible plan along tight pairs |
+//! | `start` | a plan along tight pairs |
+//! | `paths` | shortest paths for the mass that it leaves |
+//! | `forest` | the same plan without cycles |
 //! | `levels` | duals from coarser cells where mass goes far |
 //! | `w2` | the public functions, warm starts and the proof |
 
 mod cost;
 mod costs;
 mod envelope;
+mod forest;
 mod histogram;
 mod lattice;
 mod levels;
+mod paths;
 mod start;
 mod w2;
 

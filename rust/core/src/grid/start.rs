@@ -9,8 +9,8 @@ use crate::ot::simplex::BasicArc;
 /// Every step empties a source or fills a target, so the arcs have no cycle.
 #[derive(Debug)]
 pub(crate) struct Shipping {
-    supply: Vec<i64>,
-    demand: Vec<i64>,
+    pub(crate) supply: Vec<i64>,
+    pub(crate) demand: Vec<i64>,
     pub(crate) plan: Vec<BasicArc>,
 }
 

@@ -42,7 +42,7 @@ mod frame;
 mod ground;
 pub(crate) mod guess;
 pub(crate) mod initial;
-mod lanes;
+pub(crate) mod lanes;
 mod line;
 pub mod masses;
 mod priced;
