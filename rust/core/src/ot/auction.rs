@@ -24,6 +24,13 @@ const CANDIDATES: usize = 8;
 /// like and unlike clouds of 500 to 3500 points: flat within a factor of three of each.
 const INCREMENTS: (f32, f32, f32) = (10.0, 0.02, 0.2);
 
+/// Sources that are asked, after what should be the last phase, how much their cheapest targets
+/// differ, and the part of that which an increment may be: with a larger one chance decides between
+/// them, and phases go on. Where shares of far clusters differ, the cost to the nearest target is no
+/// measure of that.
+const ASKED: usize = 32;
+const FINE: f32 = 0.25;
+
 /// First increment where prices are known, in units of the cost to the nearest target: flat within
 /// a factor of three. With less, prices that have to go a long way take many bids.
 const REOPENING: f32 = 2.0;
@@ -132,7 +139,10 @@ impl<'a> WithSimd for Auction<'a> {
         };
         // Where prices have to climb far, larger increments take them there.
         let (mut climbs, mut settled) = (0, false);
-        while increment > last && increment > RESOLUTION * market.dearest {
+        while increment > RESOLUTION * market.dearest {
+            if increment <= last && (!settled || increment <= FINE * market.spread(simd)) {
+                break;
+            }
             let patience = if settled { PATIENCE.1 } else { PATIENCE.0 };
             if market.phase(simd, increment, patience, control)? {
                 settled = true;
@@ -189,6 +199,25 @@ impl<'a> Market<'a> {
             first = target;
         }
         Ok(mean_and_median(&mut costs))
+    }
+
+    /// The median difference between the cheapest and the last of several targets of a source.
+    #[inline(always)]
+    fn spread<S: Simd>(&self, simd: S) -> f32 {
+        let sources = self.target.len();
+        let mut spreads: Vec<f32> = (0..sources)
+            .step_by(sources.div_ceil(ASKED))
+            .map(
+                #[inline(always)]
+                |source| {
+                    // Any group will do to begin with, if it holds no target.
+                    let first = self.target[source].min(self.owner.len() as u32 - 1);
+                    let memory = self.priced.search(simd, source, first);
+                    self.priced.spread(&memory, CANDIDATES)
+                },
+            )
+            .collect();
+        mean_and_median(&mut spreads).1
     }
 
     /// Bid until every source has a target; `false` if that takes too long.

@@ -108,6 +108,18 @@ impl<'a> Priced<'a> {
 
     /// The `count` cheapest of the targets that a source remembers.
     pub(crate) fn several(&self, memory: &Memory, count: usize) -> Vec<u32> {
+        let offers = self.offers(memory, count);
+        offers.into_iter().map(|(_, place)| place).collect()
+    }
+
+    /// How far these differ in what they cost with their prices.
+    pub(crate) fn spread(&self, memory: &Memory, count: usize) -> f32 {
+        let offers = self.offers(memory, count);
+        let costs = || offers.iter().map(|offer| offer.0);
+        costs().fold(f32::NEG_INFINITY, f32::max) - costs().fold(f32::INFINITY, f32::min)
+    }
+
+    fn offers(&self, memory: &Memory, count: usize) -> Vec<(f32, u32)> {
         let mut offers: Vec<(f32, u32)> = memory
             .costs
             .iter()
@@ -119,7 +131,7 @@ impl<'a> Priced<'a> {
             offers.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
             offers.truncate(count);
         }
-        offers.into_iter().map(|(_, place)| place).collect()
+        offers
     }
 
     /// The targets that are cheapest to a source, looking first at those around `first`.
