@@ -54,7 +54,8 @@ first = stage_1.train(data, StageOneConfig(steps=1), seed=0)
 @pytest.mark.parametrize(
     ("prepare", "work", "seconds"),
     [
-        pytest.param(CLOUDS, "ts.ot.emd(x, y)", 0.2, id="transport"),
+        pytest.param(CLOUDS, "ts.ot.emd(x, y, threads=2)", 0.2, id="transport"),
+        pytest.param(CLOUDS, "ts.ot.emd(x, y, threads=1)", 0.2, id="transport where it is called"),
         pytest.param(PARTICLES, "ks.simulate(1.0, n=30_000, threads=2)", 0.2, id="simulation"),
         pytest.param(PARTICLES, "ks.drift(x, 1.0, threads=2)", 0.2, id="drift"),
         pytest.param(FRONT, "kpp.run(0.1, generations=1000, threads=2)", 0.2, id="front"),

@@ -78,7 +78,7 @@ pub(crate) fn run_or_stay<T: Send>(
     let raised = Arc::new(Mutex::new(None));
     let signal = Arc::clone(&raised);
     let control = Control::attended(SIGNAL_INTERVAL, move || {
-        let looked = Python::attach(|py| py.check_signals());
+        let looked = Python::attach(look_for_signals);
         let go_on = looked.is_ok();
         *signal.lock().unwrap_or_else(PoisonError::into_inner) = looked.err();
         go_on
@@ -92,6 +92,10 @@ pub(crate) fn run_or_stay<T: Send>(
         Some(error) => Err(error),
         None => result.map_err(|error| to_python(&error)),
     }
+}
+
+fn look_for_signals(py: Python<'_>) -> PyResult<()> {
+    py.check_signals()
 }
 
 fn attend(py: Python<'_>, progress: Option<&Py<PyAny>>, control: &Control) -> PyResult<()> {

@@ -812,6 +812,48 @@ mod tests {
     }
 
     #[test]
+    fn pairs_whose_duals_have_not_risen_need_no_second_look() {
+        let count = 400;
+        let cloud =
+            |step: f64| -> Vec<f64> { (0..3 * count).map(|k| (k as f64 * step).fract()).collect() };
+        let points = [cloud(0.819_172_513), cloud(0.671_043_607)];
+        let ground = Ground {
+            metric: Metric::SqEuclidean,
+            domain: Domain::Free,
+        };
+        let cost = PointCost::new(&points, 3, &ground);
+        let masses = Masses::uniform(count, count).expect("sizes");
+        let control = Control::new();
+        let solved = solve(&cost, &masses, &Start::Cold, None, &control).expect("solved");
+        let Basis { u, v, .. } = solved.basis;
+        // Up and down, here and there; the sum of both may vanish.
+        let change = |k: usize, step: usize| ((k / step % 5) as f64 - 2.0) * 2.0_f64.powi(-12);
+        let rise = Rise {
+            u: (0..count).map(|i| change(i, 16)).collect(),
+            v: (0..count).map(|j| change(j, 40)).collect(),
+        };
+        let sum = |duals: &[f64], rise: &[f64]| -> Vec<f64> {
+            duals
+                .iter()
+                .zip(rise)
+                .map(|(dual, rise)| dual + rise)
+                .collect()
+        };
+        let (u, v) = (sum(&u, &rise.u), sum(&v, &rise.v));
+        let all = cost.violations(&u, &v, 1e-12, 400, &control);
+        let risen = cost.violations_since(&rise, &u, &v, 1e-12, 400, &control);
+        let all = all.expect("not cancelled");
+        assert!(all.len() > count / 4, "{} pairs", all.len());
+        assert_eq!(risen.expect("not cancelled"), all);
+        let still = Rise {
+            u: vec![0.0; count],
+            v: vec![0.0; count],
+        };
+        let none = cost.violations_since(&still, &u, &v, 1e-12, 400, &control);
+        assert!(none.expect("not cancelled").is_empty());
+    }
+
+    #[test]
     fn a_long_drift_keeps_few_candidates() {
         let count = 200;
         let cloud =
