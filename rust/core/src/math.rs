@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | [`sin_cos`] | up to [`LARGEST_ANGLE`] in size | 2^-52, absolute |
 //! | [`exp`] | all; results below 2^-1021 become zero | 2^-51, relative |
+//! | [`short_exp`] | up to [`SHORT`] in size | 2^-52, relative |
 //! | [`log`] | all | 2^-51, relative |
 //! | [`normals_of_words`] | all | 2^-22 of the radius |
 
@@ -143,6 +144,27 @@ pub(crate) fn exp<const FMA: bool>(x: f64) -> f64 {
     let value = horner::<FMA, _, 12>(r, SERIES) * scale * 2.0;
     let value = if x < LOW { 0.0 } else { value };
     if x > HIGH { f64::INFINITY } else { value }
+}
+
+/// The largest argument of [`short_exp`] in size.
+pub(crate) const SHORT: f64 = 0.0625;
+
+/// The exponential of `x`, for `|x| <= SHORT`.
+#[inline(always)]
+pub(crate) fn short_exp<const FMA: bool>(x: f64) -> f64 {
+    // What Taylor's series leaves out is below SHORT^9 / 9!, less than 2^-54.
+    const SERIES: [f64; 9] = [
+        1.0 / 40_320.0,
+        1.0 / 5_040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        1.0 / 2.0,
+        1.0,
+        1.0,
+    ];
+    horner::<FMA, _, 9>(x, SERIES)
 }
 
 /// The natural logarithm of `x`.
@@ -302,6 +324,10 @@ mod tests {
             let (error, x) = worst(spread(-high, high, 1_000_000), relative);
             assert!(error <= 2f64.powi(-51), "exp({x}): {error:e}");
         }
+        let (error, x) = worst(spread(-SHORT, SHORT, 1_000_000), |x| {
+            (short_exp::<FMA>(x) / x.exp() - 1.0).abs()
+        });
+        assert!(error <= 2f64.powi(-52), "short_exp({x}): {error:e}");
         let (error, x) = worst(spread(-700.0, 700.0, 1_000_000).map(f64::exp), |x| {
             (log::<FMA>(x) - x.ln()).abs() / x.ln().abs()
         });

@@ -246,18 +246,24 @@ impl<'a, const D: usize> Run<'a, D> {
     /// Systematic and stratified resampling take as many offspring from every stretch of the order
     /// as its weights say; a stretch that is a region makes their variance small.
     fn sort(&mut self) {
-        let mut places: Vec<(u64, u32)> = (0..self.particles)
-            .into_par_iter()
-            .map(|particle| {
-                let (tile, lane) = (&self.tiles[particle / TILE], particle % TILE);
-                let point = std::array::from_fn(|axis| tile.x[axis][lane] * (1.0 / TAU));
-                (hilbert::<D>(point), particle as u32)
-            })
+        let mut keys = vec![[0; TILE]; self.tiles.len()];
+        for_each_tile(
+            &mut self.tiles,
+            &mut keys,
+            || (),
+            |_, tile, keys, ()| vectorise(Places { x: &tile.x, keys }),
+        );
+        // Place and number in one word: equal places stay in the order of their numbers.
+        let mut order: Vec<u64> = keys.as_flattened()[..self.particles]
+            .iter()
+            .zip(0u32..)
+            .map(|(&key, number)| u64::from(key) << 32 | u64::from(number))
             .collect();
-        places.par_sort_unstable();
+        order.par_sort_unstable();
         let old = self.tiles.clone();
-        for (particle, (_, from)) in places.into_iter().enumerate() {
-            let (from, of) = (&old[from as usize / TILE], from as usize % TILE);
+        for (particle, from) in order.into_iter().enumerate() {
+            let from = from as u32 as usize;
+            let (from, of) = (&old[from / TILE], from % TILE);
             let (tile, lane) = (&mut self.tiles[particle / TILE], particle % TILE);
             for axis in 0..D {
                 tile.x[axis][lane] = from.x[axis][of];
@@ -398,41 +404,55 @@ impl<const D: usize> ParticleTile<D> {
     }
 }
 
-/// The place on a Hilbert curve of a point of the unit cube.
-///
-/// J. Skilling, "Programming the Hilbert curve", AIP Conference Proceedings 707 (2004).
-fn hilbert<const D: usize>(point: [f64; D]) -> u64 {
-    const BITS: u32 = 10;
-    let mut x = point.map(|x| (x * f64::from(1 << BITS)) as u32 & ((1 << BITS) - 1));
-    let mut bit = 1 << (BITS - 1);
-    while bit > 1 {
-        let below = bit - 1;
-        for axis in 0..D {
-            if x[axis] & bit != 0 {
-                x[0] ^= below;
-            } else {
-                let swap = (x[0] ^ x[axis]) & below;
-                x[0] ^= swap;
-                x[axis] ^= swap;
-            }
+/// The places on a Hilbert curve of the particles of a tile.
+struct Places<'a, const D: usize> {
+    x: &'a [[f64; TILE]; D],
+    keys: &'a mut [u32; TILE],
+}
+
+impl<const D: usize> Vectorised for Places<'_, D> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for lane in 0..TILE {
+            let point = std::array::from_fn(|axis| self.x[axis][lane] * (1.0 / TAU));
+            self.keys[lane] = hilbert::<D>(point);
         }
-        bit >>= 1;
+    }
+}
+
+/// The place on a Hilbert curve of a point of the unit cube, to ten bits an axis.
+///
+/// J. Skilling, "Programming the Hilbert curve", AIP Conference Proceedings 707 (2004); without
+/// branches, so that it vectorises.
+#[inline(always)]
+fn hilbert<const D: usize>(point: [f64; D]) -> u32 {
+    const BITS: u32 = 10;
+    const { assert!(D as u32 * BITS <= u32::BITS) };
+    // The position of `bit` says whether: all ones, or none.
+    let ones = |x: u32, bit: u32| (x >> bit & 1).wrapping_neg();
+    let mut x = point.map(|x| (x * f64::from(1 << BITS)) as i32 as u32 & ((1 << BITS) - 1));
+    for bit in (1..BITS).rev() {
+        let below = (1 << bit) - 1;
+        for axis in 0..D {
+            let set = ones(x[axis], bit);
+            let swap = (x[0] ^ x[axis]) & below & !set;
+            x[0] ^= swap | below & set;
+            x[axis] ^= swap;
+        }
     }
     for axis in 1..D {
         x[axis] ^= x[axis - 1];
     }
     let mut flips = 0;
-    let mut bit = 1 << (BITS - 1);
-    while bit > 1 {
-        if x[D - 1] & bit != 0 {
-            flips ^= bit - 1;
-        }
-        bit >>= 1;
+    for bit in (1..BITS).rev() {
+        flips ^= ((1 << bit) - 1) & ones(x[D - 1], bit);
     }
     let mut key = 0;
     for bit in (0..BITS).rev() {
         for coordinate in x {
-            key = key << 1 | u64::from((coordinate ^ flips) >> bit & 1);
+            key = key << 1 | (coordinate ^ flips) >> bit & 1;
         }
     }
     key

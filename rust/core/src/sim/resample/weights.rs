@@ -78,23 +78,23 @@ impl TileSum {
     /// them up.
     #[inline(always)]
     pub(crate) fn of_exponentials<const FMA: bool>(log_weights: &[f64], weights: &mut Row) -> Self {
-        let mut largest = [f64::NEG_INFINITY; PARTS];
-        let (blocks, rest) = log_weights.as_chunks::<PARTS>();
-        for block in blocks {
-            for (largest, &value) in largest.iter_mut().zip(block) {
-                *largest = if value > *largest { value } else { *largest };
-            }
-        }
-        let largest = largest.iter().chain(rest);
-        let log_unit = largest.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
+        let log_unit = extreme(log_weights, f64::NEG_INFINITY, |a, b| a > b);
+        let smallest = extreme(log_weights, f64::INFINITY, |a, b| a < b);
         // Where no particle has a weight every difference would be NaN.
         let unit = if log_unit == f64::NEG_INFINITY {
             0.0
         } else {
             log_unit
         };
-        for (weight, log_weight) in weights.iter_mut().zip(log_weights) {
-            *weight = math::exp::<FMA>(log_weight - unit);
+        // A time step changes weights by little.
+        if unit - smallest <= math::SHORT {
+            for (weight, log_weight) in weights.iter_mut().zip(log_weights) {
+                *weight = math::short_exp::<FMA>(log_weight - unit);
+            }
+        } else {
+            for (weight, log_weight) in weights.iter_mut().zip(log_weights) {
+                *weight = math::exp::<FMA>(log_weight - unit);
+            }
         }
         weights[log_weights.len()..].fill(0.0);
         let mut squares = [0.0; PARTS];
@@ -109,6 +109,20 @@ impl TileSum {
             ..Self::of(weights)
         }
     }
+}
+
+/// The one of `values` that `wins` over all others; `none` where there are none.
+#[inline(always)]
+fn extreme(values: &[f64], none: f64, wins: impl Fn(f64, f64) -> bool) -> f64 {
+    let mut best = [none; PARTS];
+    let (blocks, rest) = values.as_chunks::<PARTS>();
+    for block in blocks {
+        for (best, &value) in best.iter_mut().zip(block) {
+            *best = if wins(value, *best) { value } else { *best };
+        }
+    }
+    let better = |a, &b| if wins(b, a) { b } else { a };
+    best.iter().chain(rest).fold(none, better)
 }
 
 /// Write the sum of the weights up to each.
