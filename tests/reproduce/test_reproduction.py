@@ -65,6 +65,8 @@ def test_quick_runs_are_brief_unless_told_otherwise():
     assert (told.stage_1.steps, told.convergence.seeds) == (7, 5)
     full = experiments.get("kpp2d").config("full")
     assert Request("full").configured(full, full.seed) == full
+    compared = Request("quick", overrides=("stage_2.steps=9",)).configured(config, 3, compared=True)
+    assert (compared.stage_1.steps, compared.stage_2.steps) == (500, 9)
     for experiment, changes in BRIEF.items():
         config = experiments.get(experiment).config("quick")
         assert Request("quick").configured(config, 0) == config_file.override(config, changes)

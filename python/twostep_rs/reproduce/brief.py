@@ -1,9 +1,9 @@
 """What ``quick`` leaves out where it makes every table and figure instead of one run.
 
-The preset of an experiment is made for one run on two CPU cores. All targets together are some
-seventy jobs, which are to end within 40 minutes there: trainings are half as long, and clouds and
-repetitions fewer. Figures and verdicts of ``quick`` show that everything works; what holds is
-decided by ``full`` and ``paper``.
+The preset of an experiment is made for one run on two CPU cores. All targets together are hundreds
+of jobs: here trainings are shorter, and clouds and repetitions fewer. Where methods are compared
+there are so many runs that each is a glimpse, and of each family one competes. Figures and verdicts
+of ``quick`` show that everything works; what holds is decided by ``full`` and ``paper``.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 _KELLER_SEGEL = ("stage_1.steps=3000", "stage_2.sinkhorn_iterations=300")
 _PLANAR = ("stage_1.steps=1500",)
+_GLIMPSE = (
+    "simulation.particles=3000",
+    "evaluation.particles=3000",
+    "stage_1.steps=500",
+    "stage_2.steps=100",
+)
 _FRONTS = ("simulation.particles=10000", "stage_1.steps=2000", "convergence.seeds=5")
 
 BRIEF: Mapping[str, Sequence[str]] = {
@@ -28,3 +34,11 @@ BRIEF: Mapping[str, Sequence[str]] = {
     "kpp3d": _FRONTS,
 }
 """Changes of ``quick`` by experiment; ``--set`` has the last word."""
+
+COMPARED: Mapping[str, Sequence[str]] = dict.fromkeys(
+    ("ks3d-laminar", "ks3d-kolmogorov", "ks4d-laminar", "kpp2d"), _GLIMPSE
+)
+"""Further ones where methods are compared."""
+
+FAMILIES = ("meanflow", "imm", "lsd", "w-flow", "sf2m", "deep-particle")
+"""Methods of the searches and of their comparisons under ``quick``."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from twostep_rs import experiments
+from twostep_rs.reproduce.brief import FAMILIES
 from twostep_rs.reproduce.job import RunJob
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from twostep_rs.config import Config, Coupling, EvaluationConfig
     from twostep_rs.experiments.experiment import Preset
@@ -100,6 +101,11 @@ def entries(preset: Preset) -> tuple[Entry, ...]:
     return PRINTED if preset == "paper" else ENTRIES
 
 
+def competing(among: Sequence[Entry], preset: Preset) -> list[Entry]:
+    """Those whose options are searched under a preset."""
+    return [entry for entry in among if preset != "quick" or entry.name in FAMILIES]
+
+
 def entry_run(
     entry: Entry,
     experiment: str,
@@ -128,7 +134,8 @@ def entry_run(
 
 def common(experiment: str, request: Request, seed: int, physics: Physics | None) -> Config:
     """What the runs of all entries have in common; the arguments are those of `entry_run`."""
-    config = request.configured(experiments.get(experiment).config(request.preset), seed)
+    preset = experiments.get(experiment).config(request.preset)
+    config = request.configured(preset, seed, compared=True)
     simulation = config.simulation
     if physics is not None:
         simulation = dataclasses.replace(simulation, physics=physics)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.errors import ConfigError
-from twostep_rs.reproduce.brief import BRIEF
+from twostep_rs.reproduce.brief import BRIEF, COMPARED
 from twostep_rs.runs import config_file
 
 if TYPE_CHECKING:
@@ -44,15 +44,21 @@ class Request:
         if not self.seeds:
             raise ConfigError("seeds: expected at least one, got none")
 
-    def configured(self, config: Config, seed: int) -> Config:
+    def configured(self, config: Config, seed: int, *, compared: bool = False) -> Config:
         """The configuration of a run with this seed.
+
+        Args:
+            config: of the preset.
+            seed: of the run.
+            compared: whether it is one of many that are compared.
 
         Raises:
             ConfigError: an override does not fit.
         """
         config = dataclasses.replace(config, seed=seed, device=self.device)
-        brief = BRIEF.get(config.experiment, ()) if self.preset == "quick" else ()
-        return config_file.override(config, (*brief, *self.overrides))
+        briefs = (BRIEF, COMPARED)[: 1 + compared] if self.preset == "quick" else ()
+        changes = [change for brief in briefs for change in brief.get(config.experiment, ())]
+        return config_file.override(config, (*changes, *self.overrides))
 
 
 @dataclass(frozen=True)

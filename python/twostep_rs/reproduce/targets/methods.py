@@ -16,7 +16,7 @@ from twostep_rs.reproduce.competition import (
     scores,
 )
 from twostep_rs.reproduce.costs import costs_table
-from twostep_rs.reproduce.entries import PRINTED, SEARCHED, Entry
+from twostep_rs.reproduce.entries import PRINTED, SEARCHED, Entry, competing
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
@@ -67,7 +67,9 @@ def competitors(request: Request) -> tuple[Entry, ...]:
 
     Under ``paper`` there is nothing to be searched: options are those that are printed.
     """
-    return PRINTED if request.preset == "paper" else (_DEFAULT, *SEARCHED)
+    return (
+        PRINTED if request.preset == "paper" else (_DEFAULT, *competing(SEARCHED, request.preset))
+    )
 
 
 def _run(problem: Problem, request: Request, seed: int, entry: Entry) -> RunJob:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.experiments import ks3d_laminar
-from twostep_rs.reproduce.entries import SEARCHED
+from twostep_rs.reproduce.entries import SEARCHED, competing
 from twostep_rs.reproduce.search import SEED, TRIALS, search, trial_runs
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.runs.page import Table
@@ -26,13 +26,14 @@ def search_of(entry: Entry, request: Request) -> Computation:
 
 
 def _jobs(request: Request) -> list[Job]:
-    return [search_of(entry, request) for entry in SEARCHED]
+    return [search_of(entry, request) for entry in competing(SEARCHED, request.preset)]
 
 
 def _summarise(request: Request, store: Store) -> Summary:
-    found = {entry.name: store.document(search_of(entry, request)) for entry in SEARCHED}
+    chosen = competing(SEARCHED, request.preset)
+    found = {entry.name: store.document(search_of(entry, request)) for entry in chosen}
     return Summary(
-        found, [_table(entry, found[entry.name]) for entry in SEARCHED] + [_setting(request)]
+        found, [_table(entry, found[entry.name]) for entry in chosen] + [_setting(request)]
     )
 
 
