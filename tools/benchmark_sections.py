@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+COMPARISONS = (
+    *(
+        f"methods{name}"
+        for name in ("", "-laminar", "-kolmogorov", "-4d", "-aggregating", "-kpp2d")
+    ),
+    *("table-2", "mixture", "search"),
+)
+"""Targets that compare methods."""
+
 _ORDER = ("reproduced", "better", "not reproduced", "open")
 
 
@@ -232,6 +241,29 @@ def accuracy(results: Path) -> str:
     return "\n\n".join(parts)
 
 
+def methods(results: Path) -> str:
+    """Tables of every comparison of methods that was recorded."""
+    parts = [
+        "What is the same for all, how options are searched and how to read the tables says "
+        "[rivals](rivals.md). Under `paper` the options are those that are printed, in both "
+        "readings of the pairs that the text leaves open."
+    ]
+    for name in COMPARISONS:
+        file = results / "reproduce" / name / "result.json"
+        if not file.exists():
+            continue
+        found = read(file)
+        parts.append(f"### {name}: {found['title']}")
+        for table in found["tables"]:
+            if table["title"] != "As printed":
+                lines = [table["heading"], *table["lines"]]
+                parts += [f"#### {table['title']}", markdown(lines), table["note"]]
+        machines = "; ".join(sorted({_machine(one) for one in found["machines"]}))
+        seeds = ", ".join(map(str, found.get("seeds", found["request"]["seeds"])))
+        parts.append(f"`{found['command']}`, seeds {seeds}; {machines}.")
+    return "\n\n".join(parts)
+
+
 def verdicts(results: Path) -> str:
     """All claims of the papers that were looked at."""
     lines = [["target", "claim", "verdict", "why"]]
@@ -285,6 +317,7 @@ SECTIONS: Sequence[Section] = (
     Section("Simulation", kernels),
     Section("Growth rates of KPP fronts", fronts),
     Section("Accuracy", accuracy),
+    Section("Methods beside each other", methods),
     Section("Claims of the papers", verdicts),
 )
 """In the order of the page. Another is a function of the directory of results, and a line here."""
