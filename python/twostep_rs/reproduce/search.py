@@ -118,12 +118,11 @@ def trial_options(entry: Entry, config: Config, trials: int) -> list[list[str]]:
         The changes of every trial; the first changes nothing.
     """
     section = section_of(entry)
-    rate = getattr(config, section).learning_rate
-    common = (
-        [(f"learning_rate={factor * rate:g}",) for factor in _RATES],
-        [(f"jitter={jitter:g}",) for jitter in _JITTERS],
-    )
-    axes = [*common, *SPACES[entry.method]]
+    options = getattr(config, section)
+    rates = [(f"learning_rate={factor * options.learning_rate:g}",) for factor in _RATES]
+    jitters = [(f"jitter={jitter:g}",) for jitter in _JITTERS]
+    # A plain head, which is the printed one, takes no noise on the parameter.
+    axes = [rates, *([] if options.head == "plain" else [jitters]), *SPACES[entry.method]]
     sizes = [len(axis) for axis in axes]
     # crc32: the same for every process, and another for every entry.
     random = np.random.default_rng([SEED, zlib.crc32(entry.name.encode())])
