@@ -76,7 +76,7 @@ _FEW = {"steps": 150, "batch": 384, "held_out": 200, "looks": 3}
 OTHERS = [
     *((name, {"steps": 300}, 0.1) for name in ("lmd", "eulerian", "fmm", "pfmm")),
     *((name, {"steps": 400}, 0.1) for name in ("lsd", "esd")),
-    ("psd", {"learning_rate": 3e-3}, 0.15),
+    ("psd", {"steps": 800}, 0.15),
     ("w-flow", {**_FEW, "epsilons": (0.05,)}, 0.05),
     ("drifting", {**_FEW, "temperatures": (0.2,)}, 0.1),
 ]
