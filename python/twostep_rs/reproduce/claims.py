@@ -22,3 +22,8 @@ class Claim:
     statement: str
     verdict: Verdict
     reason: str
+
+
+def verdict_of(holds: bool) -> Verdict:
+    """The verdict on a claim that holds here or does not."""
+    return "reproduced" if holds else "not reproduced"

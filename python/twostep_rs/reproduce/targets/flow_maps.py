@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from twostep_rs.experiments import checkerboard
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.flow_maps.jobs import Scores, Training
 from twostep_rs.reproduce.flow_maps.models import MODELS, VELOCITY
 from twostep_rs.reproduce.target import Request, Summary, Target
@@ -197,7 +197,7 @@ def _order_claims(found: Found) -> list[Claim]:
         one, other = found[low][name].value, found[high][name].value
         return Claim(
             words,
-            "reproduced" if one < other else "not reproduced",
+            verdict_of(one < other),
             f"{one:.4f} against {other:.4f}",
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twostep_rs import experiments
 from twostep_rs.experiments import ks4d_laminar
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.job import RunJob
 from twostep_rs.reproduce.runs_of import rows_of
 from twostep_rs.reproduce.scores import curve, mean_rows, numbers
@@ -137,7 +137,7 @@ def _growth_claims(first: Curve, second: Curve, how: str) -> list[Claim]:
         ),
         Claim(
             f"Deep Particle stays nearly flat, {said:.0f} times lower at 200 ({how})",
-            "reproduced" if gain > 0.5 * said else "not reproduced",
+            verdict_of(gain > 0.5 * said),
             f"{gain:.1f} times lower at {most:g}, {second[most].ratio:.1f} times the floor",
         ),
     ]

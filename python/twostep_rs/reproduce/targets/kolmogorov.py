@@ -12,7 +12,7 @@ import numpy as np
 
 from twostep_rs import ot
 from twostep_rs.experiments import ks3d_kolmogorov
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.job import Computation, Place, RunJob
 from twostep_rs.reproduce.runs_of import rows_of, run_directory, whole_run
 from twostep_rs.reproduce.scores import curve, numbers
@@ -179,13 +179,13 @@ def _claims(
     return [
         Claim(
             f"Deep Particle improves on MeanFlow at sigma = {most:g} ({_CALLED[physics]})",
-            "reproduced" if second[most].value < first[most].value else "not reproduced",
+            verdict_of(second[most].value < first[most].value),
             f"{first[most].ratio:.2f} and {second[most].ratio:.2f} times the floor",
         ),
         Claim(
             f"planes are alike under a turn of the axes ({_CALLED[physics]}; ours, not the "
             "paper's)",
-            "reproduced" if data < 1.15 and all(kept) else "not reproduced",
+            verdict_of(data < 1.15 and all(kept)),
             f"data lie at most {data:.2f} times the floor from themselves turned; both stages stay "
             f"within twice their own error at {sum(kept)} of {len(kept)}",
         ),

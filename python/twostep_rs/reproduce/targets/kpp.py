@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs import experiments
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.runs_of import rows_of, run_directory, whole_run
 from twostep_rs.reproduce.scores import curve, lower, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
@@ -74,7 +74,7 @@ def _distances(name: str, experiment: str, metric: str, request: Request, store:
     claims = [
         Claim(
             "refinement lowers the distance at every diffusivity",
-            "reproduced" if len(below) == len(first) else "not reproduced",
+            verdict_of(len(below) == len(first)),
             f"stage II is below stage I at {len(below)} of {len(first)}",
         ),
         Claim(
@@ -124,7 +124,7 @@ def _plateau_claim(config: Config) -> list[Claim]:
     return [
         Claim(
             "estimates settle at 0.775 to 0.788",
-            "reproduced" if fits else "not reproduced",
+            verdict_of(fits),
             " ".join(verdict(kappas).split()),
         )
     ]
@@ -137,7 +137,7 @@ def _warm_start_claim(first: Sequence[dict[str, Any]]) -> Claim:
     cold, warm = worst(COLD), worst("stage II")
     return Claim(
         "a refined start is nearly unbiased from the first generation",
-        "reproduced" if warm < 0.2 * cold else "not reproduced",
+        verdict_of(warm < 0.2 * cold),
         f"largest mean error of c after one generation {warm:.4f}, from cold {cold:.4f}",
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from twostep_rs import experiments
 from twostep_rs.config import StageOneConfig
 from twostep_rs.experiments import ks3d_laminar
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.job import RunJob
 from twostep_rs.reproduce.runs_of import rows_of, run_directory, whole_run
 from twostep_rs.reproduce.scores import curve, lower, mean_rows, numbers
@@ -141,7 +141,7 @@ def _claims(reading: str, first: Curve, second: Curve) -> list[Claim]:
         ),
         Claim(
             f"and most at the largest sigma, {said:.1f} times ({reading})",
-            "reproduced" if gain > 0.5 * said else "not reproduced",
+            verdict_of(gain > 0.5 * said),
             f"{gain:.2f} times at {beyond:g}, from {first[beyond].ratio:.2f} to "
             f"{second[beyond].ratio:.2f} times the floor",
         ),

@@ -12,7 +12,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.competition import competitor, rows_of_scores, scores
 from twostep_rs.reproduce.entries import SEARCHED, Entry
 from twostep_rs.reproduce.scores import curve, numbers
@@ -93,7 +93,7 @@ def _claim(entry: Entry, score: Score) -> Claim:
     reached = ours <= bar + 2.0 * _root_error(score)
     return Claim(
         f"{entry.title} is no straw man: W2 at most {bar:.2f} floors on eight Gaussians",
-        "reproduced" if reached else "not reproduced",
+        verdict_of(reached),
         f"{_root(score)} floors",
     )
 

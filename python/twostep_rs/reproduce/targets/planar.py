@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twostep_rs import experiments, ot
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.entries import Entry, entry_run
 from twostep_rs.reproduce.planar_images import SAMPLES, SEED, fresh_images
 from twostep_rs.reproduce.runs_of import rows_of, run_directory
@@ -161,9 +162,9 @@ def _result(
     return _Result(
         title,
         [next(iter(curve(rows_of(store, runs), kind, k).values())) for k, runs in stages],
-        [_mean(_quality(store, run) for run in runs) for _, runs in stages],
+        [fmean(_quality(store, run) for run in runs) for _, runs in stages],
         [
-            _mean(run_directory(store, run).status().done[f"stage_{k}"] for run in runs)
+            fmean(run_directory(store, run).status().done[f"stage_{k}"] for run in runs)
             for k, runs in stages
         ],
     )
@@ -213,14 +214,14 @@ def _claims(
     claims = [
         Claim(
             f"W-Flow comes within {_NEAR} of the floor on eight Gaussians",
-            _verdict(ours.ratio < _NEAR),
+            verdict_of(ours.ratio < _NEAR),
             f"{ours} over {ours.floor:.5f} is {ours.ratio:.3f}",
         )
     ]
     claims += [
         Claim(
             f"{problem}: {_TIMES} times the training does not raise W2 by a tenth",
-            _verdict(growth < _DECAYED),
+            verdict_of(growth < _DECAYED),
             f"W2 after it is {growth:.3f} of that after the usual one, of one seed",
         )
         for problem, growth in growths.items()
@@ -253,15 +254,7 @@ def _ratio(score: Score) -> str:
 
 def _ahead(one: Score, other: Score) -> Verdict:
     """By more than twice the standard error of the difference."""
-    return _verdict(other.value - one.value > 2.0 * math.hypot(one.error, other.error))
-
-
-def _mean(values: Any) -> float:
-    return float(np.mean(list(values)))
-
-
-def _verdict(holds: bool) -> Verdict:
-    return "reproduced" if holds else "not reproduced"
+    return verdict_of(other.value - one.value > 2.0 * math.hypot(one.error, other.error))
 
 
 TARGETS = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.scores import numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.reproduce.targets import ablations, columns, printed
@@ -89,7 +89,7 @@ def _batch_claims(found: Mapping[int, Column]) -> list[Claim]:
     return [
         Claim(
             f"between batches of {least} and {most} differences are minor, about 1e-3",
-            "reproduced" if max(spreads) <= 2.0 * _MINOR else "not reproduced",
+            verdict_of(max(spreads) <= 2.0 * _MINOR),
             f"in the range of training they are at most {max(spreads):.4f}; {least} lies "
             f"{gap:+.5f} ± {error:.5f} from {most} in the mean",
         ),
@@ -112,7 +112,7 @@ def _refresh_claims(found: Mapping[int, Column]) -> list[Claim]:
     return [
         Claim(
             "a refresh of 5 gains little over 50",
-            "reproduced" if gain <= _MINOR else "not reproduced",
+            verdict_of(gain <= _MINOR),
             f"50 lies {gain:+.5f} ± {gain_error:.5f} from it in the mean inside the range",
         ),
         Claim(
@@ -122,7 +122,7 @@ def _refresh_claims(found: Mapping[int, Column]) -> list[Claim]:
         ),
         Claim(
             "a refresh of 100 is worse than 50 (by 0.0045 in the mean, as printed)",
-            "reproduced" if loss > 2.0 * loss_error and loss > 0.5 * _MINOR else "not reproduced",
+            verdict_of(loss > 2.0 * loss_error and loss > 0.5 * _MINOR),
             f"higher by {loss:.5f} ± {loss_error:.5f} here, where a batch lasts as long as its "
             "coupling",
         ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.scores import numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.reproduce.targets import ablations, columns, printed
@@ -186,18 +186,18 @@ def _claims(found: Mapping[str, Column], variants: Mapping[str, Variant]) -> lis
     return [
         Claim(
             f"a large epsilon ({max(absolute):g}) gives visibly higher distances than exact plans",
-            "reproduced" if blur > 2.0 * blur_error else "not reproduced",
+            verdict_of(blur > 2.0 * blur_error),
             f"higher by {blur:.5f} ± {blur_error:.5f} in the range of training",
         ),
         Claim(
             f"the smallest epsilon ({min(absolute):g}) is closest to exact plans",
-            "reproduced" if abs(near) < max(blur, 2.0 * near_error) else "not reproduced",
+            verdict_of(abs(near) < max(blur, 2.0 * near_error)),
             f"it differs by {near:+.5f} ± {near_error:.5f}",
         ),
         *_time_claims(absolute, exact),
         Claim(
             "exact couplings take the least memory",
-            "reproduced" if own <= memory else "not reproduced",
+            verdict_of(own <= memory),
             f"{own:.0f} MB in all, {memory:.0f} MB with Sinkhorn",
         ),
     ]
@@ -220,13 +220,13 @@ def _time_claims(absolute: Mapping[float, Column], exact: Column) -> list[Claim]
         Claim(
             f"exact couplings take less time than Sinkhorn at equal accuracy (ours: distances "
             f"within {_EQUAL:g} of exact plans)",
-            "reproduced" if least > 1.0 else "not reproduced",
+            verdict_of(least > 1.0),
             f"exact plans {own:.1f} s; Sinkhorn "
             + ("; ".join(told[eps] for eps in equal) or "reaches it at no epsilon"),
         ),
         Claim(
             "exact couplings are an order of magnitude faster than even the fastest Sinkhorn run",
-            "reproduced" if times[fastest] >= _ORDER else "not reproduced",
+            verdict_of(times[fastest] >= _ORDER),
             f"exact plans {own:.1f} s; the fastest is no equal: {told[fastest]}"
             if fastest not in equal
             else f"exact plans {own:.1f} s; {told[fastest]}",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twostep_rs import ot
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.entries import Entry, entry_run
 from twostep_rs.reproduce.flow_studies import sizes
 from twostep_rs.reproduce.job import Computation
@@ -23,7 +24,6 @@ from twostep_rs.systems import Imbalanced, Oval
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from twostep_rs.reproduce.claims import Verdict
     from twostep_rs.reproduce.job import Job, RunJob
     from twostep_rs.reproduce.store import Store
     from twostep_rs.reproduce.target import Request
@@ -73,7 +73,7 @@ def _landscape(request: Request, store: Store) -> Summary:
     found = _documents("landscape", request, store)
     last = [study["path"][-1] for study in found]
     first = [study["path"][0] for study in found]
-    fall = _mean(row["energy"] for row in last) / _mean(row["energy"] for row in first)
+    fall = fmean(row["energy"] for row in last) / fmean(row["energy"] for row in first)
     table = Table(
         "The training of eight Gaussians and the explicit flow of the same particles",
         ("step", "Sinkhorn divergence", "W2 squared to the flow", "at its time"),
@@ -91,7 +91,7 @@ def _landscape(request: Request, store: Store) -> Summary:
     )
     claim = Claim(
         "training descends the landscape of the Sinkhorn divergence",
-        "reproduced" if fall < 0.1 else "not reproduced",
+        verdict_of(fall < 0.1),
         f"the divergence of followed particles ends at {fall:.3f} of its start",
     )
     figures = {"w-flow-figure-2": flow_figures.landscape(found[0])}
@@ -104,24 +104,24 @@ def _batches(request: Request, store: Store) -> Summary:
 
     found = _documents("batches", request, store)
     variance = {kind: [study[kind]["variance"] for study in found] for kind in KINDS}
-    floor = _mean(study["floor"] for study in found)
+    floor = fmean(study["floor"] for study in found)
     table = Table(
         "Generators of a Gaussian",
         ("self-transport", "variance over that of the target", "W2 squared over its floor"),
         [
             [
                 kind,
-                f"{_mean(variance[kind]):.3f}",
-                f"{_mean(study[kind]['distance'] for study in found) / floor:.2f}",
+                f"{fmean(variance[kind]):.3f}",
+                f"{fmean(study[kind]['distance'] for study in found) / floor:.2f}",
             ]
             for kind in KINDS
         ],
         _setting("batches", request),
     )
-    one, two = (_mean(variance[kind]) for kind in KINDS)
+    one, two = (fmean(variance[kind]) for kind in KINDS)
     claim = Claim(
         "one batch contracts, two batches do not",
-        _verdict(one < 0.97 and abs(two - 1.0) < 0.5 * (1.0 - one)),
+        verdict_of(one < 0.97 and abs(two - 1.0) < 0.5 * (1.0 - one)),
         f"variances {one:.3f} and {two:.3f} of that of the target",
     )
     panels: dict[str, Any] = {kind: found[0][kind]["points"] for kind in KINDS}
@@ -160,7 +160,7 @@ def _oval(request: Request, store: Store) -> Summary:
         panels[title] = source[:300], images[:300]
     lines = _distances(store, runs)
     for line, cost in zip(lines, costs.values(), strict=True):
-        line.append(f"{_mean(cost):.4f}")
+        line.append(f"{fmean(cost):.4f}")
     table = Table(
         "From an oval to a circle",
         ("method", "W2 squared", "floor", "mean squared move"),
@@ -169,17 +169,17 @@ def _oval(request: Request, store: Store) -> Summary:
     )
     explicit = _documents("oval", request, store)
     panels["Explicit flow"] = explicit[0]["source"], explicit[0]["images"]
-    excess = _mean(study["move"] / study["least"] - 1.0 for study in explicit)
-    ours, theirs = (_mean(cost) for cost in costs.values())
+    excess = fmean(study["move"] / study["least"] - 1.0 for study in explicit)
+    ours, theirs = (fmean(cost) for cost in costs.values())
     claims = [
         Claim(
             "the flow of W-Flow moves particles hardly farther than an optimal map",
-            _verdict(excess < _HARDLY),
+            verdict_of(excess < _HARDLY),
             f"without a network by {excess:+.1%} beside the exact plan of the same particles",
         ),
         Claim(
             "W-Flow moves particles less far than drifting",
-            _verdict(ours < theirs),
+            verdict_of(ours < theirs),
             f"trained generators: mean squared moves {ours:.4f} and {theirs:.4f}; at least "
             f"{least:.4f}",
         ),
@@ -215,12 +215,12 @@ def _coverage(name: str, entries: Sequence[Entry], request: Request, store: Stor
     claims = [
         Claim(
             f"{first} gives every mode its mass within {_COVERED:.0%}",
-            _verdict(worst[first] < _COVERED),
+            verdict_of(worst[first] < _COVERED),
             f"worst relative errors: {reason}",
         ),
         Claim(
             f"{first} is ahead of the others",
-            _verdict(all(worst[first] < worst[title] for title in others)),
+            verdict_of(all(worst[first] < worst[title] for title in others)),
             f"worst relative errors: {reason}",
         ),
     ]
@@ -238,7 +238,7 @@ def _guidance(request: Request, store: Store) -> Summary:
             "guidance": row["guidance"],
             "strength": row["strength"],
             **{
-                key: _mean(study["rows"][k][key] for study in found)
+                key: fmean(study["rows"][k][key] for study in found)
                 for key in ("own_side", "deviation", "far", "shift")
             },
         }
@@ -265,7 +265,7 @@ def _guidance(request: Request, store: Store) -> Summary:
     far = {row["guidance"]: row["far"] for row in rows if row["strength"] == strongest}
     claim = Claim(
         "distribution guidance stays where the class has particles; velocity guidance leaves it",
-        _verdict(far["distribution"] < far["velocity"]),
+        verdict_of(far["distribution"] < far["velocity"]),
         f"at strength {strongest:g} the shares beyond three deviations are "
         f"{far['distribution']:.4f} and {far['velocity']:.4f}",
     )
@@ -282,7 +282,7 @@ def _fields(request: Request, store: Store) -> Summary:
     titles = {"w-flow": "W-Flow", "drifting": "Drifting"}
     means = {
         name: {
-            key: _mean(study[name][key] for study in found)
+            key: fmean(study[name][key] for study in found)
             for key in ("alignment", "common", "rare")
         }
         for name in titles
@@ -304,7 +304,7 @@ def _fields(request: Request, store: Store) -> Summary:
     far = {name: values["rare"] / values["common"] for name, values in means.items()}
     claim = Claim(
         "the field of W-Flow sees far modes, that of drifting does not",
-        _verdict(far["w-flow"] > 0.5 and far["drifting"] < 0.1),
+        verdict_of(far["w-flow"] > 0.5 and far["drifting"] < 0.1),
         f"the share of the way that particles go toward rare modes is {far['w-flow']:.3f} of that "
         f"toward common ones for W-Flow, {far['drifting']:.3f} for drifting",
     )
@@ -325,14 +325,6 @@ def _distances(store: Store, runs: Mapping[str, Sequence[RunJob]]) -> list[list[
 def _setting(name: str, request: Request) -> str:
     pairs = sizes.of(name, request.preset).items()
     return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in pairs) + "."
-
-
-def _mean(values: Any) -> float:
-    return float(np.mean(list(values)))
-
-
-def _verdict(holds: bool) -> Verdict:
-    return "reproduced" if holds else "not reproduced"
 
 
 TARGETS = (
