@@ -30,7 +30,16 @@ TINY = (
     "evaluation.references=2",
     "evaluation.floor_pairs=2",
 )
-NAMES = ("figure-2", "figure-3", "figure-4", "figure-5", "table-1", "table-3", "figure-9")
+NAMES = (
+    "figure-2",
+    "figure-3",
+    "figure-4",
+    "figure-5",
+    "table-1",
+    "table-3",
+    "figure-9",
+    "training-sweeps",
+)
 
 
 @pytest.fixture(scope="module")

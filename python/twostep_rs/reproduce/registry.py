@@ -20,6 +20,7 @@ MODULES = (
     "twostep_rs.reproduce.targets.four_dimensions",
     "twostep_rs.reproduce.targets.table_1",
     "twostep_rs.reproduce.targets.table_3",
+    "twostep_rs.reproduce.targets.training_sweeps",
     "twostep_rs.reproduce.targets.rivals",
     "twostep_rs.reproduce.targets.search",
     "twostep_rs.reproduce.targets.methods",

@@ -102,6 +102,23 @@ def mean_rows(seeds: Sequence[Iterable[Row]]) -> list[Row]:
     return found
 
 
+def mean_ratio(scores: Curve, *, inside: bool) -> tuple[float, float]:
+    """Mean ratio to the floor inside the range of training or beyond it, and its standard error.
+
+    Parameters share no reference, so that their errors are independent but for the network's.
+
+    Example:
+        >>> scores = {20.0: Score(2.0, 0.1, 1.0, 0.0, True), 40.0: Score(4.0, 0.1, 1.0, 0.0, True)}
+        >>> mean_ratio(scores, inside=True)[0]
+        3.0
+    """
+    chosen = [score for score in scores.values() if score.training_range == inside]
+    if not chosen:
+        return math.nan, math.nan
+    mean = sum(score.ratio for score in chosen) / len(chosen)
+    return mean, math.hypot(*(score.ratio_error for score in chosen)) / len(chosen)
+
+
 def lower(one: Curve, other: Curve) -> list[float]:
     """Parameters at which the first is below the second, errors aside."""
     return [p for p, score in one.items() if p in other and score.value < other[p].value]
