@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import threading
 
 import pytest
 
@@ -33,6 +34,20 @@ class Simulator(GaussianSystem):
 
     def simulate(self, parameter, n, seed, source=None):
         return super().simulate(parameter + 0.1, n, seed, source)
+
+
+class Concurrent(Simulator):
+    """Whose clouds are drawn by several threads."""
+
+    concurrent = True
+
+    def __init__(self):
+        super().__init__()
+        self.threads = set()
+
+    def simulate(self, parameter, n, seed, source=None, threads=None, progress=None):
+        self.threads.add(threading.get_ident())
+        return super().simulate(parameter, n, seed, source)
 
 
 @pytest.fixture
@@ -102,6 +117,39 @@ def test_clouds_of_known_distances_are_not_drawn_again(log):
     assert not particles.seeds
     assert calls[-1][0] == calls[-1][1]
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+@pytest.mark.parametrize("most", [1, 30, 1000])
+def test_threads_draw_the_clouds_that_one_draws(log, counted, most):
+    config = dataclasses.replace(CONFIG, parameters=(1.0, 3.0, 4.0, 5.0, 7.0, 8.0))
+    system, calls = Concurrent(), []
+    whole = evaluated(None, system=Simulator(), config=config)
+    counted.clear()
+    counted.most = most
+    try:
+        evaluated(log, system=system, config=config)
+    except KillError:
+        counted.most = None
+    found = evaluated(
+        log,
+        system=system,
+        config=config,
+        progress=lambda done, total: calls.append((done, total)),
+    )
+    assert found.rows == whole.rows
+    assert len(system.threads) > 1
+    assert calls[-1][0] == calls[-1][1]
+
+
+def test_an_error_of_a_thread_that_draws_is_seen():
+    class Broken(Concurrent):
+        def simulate(self, parameter, n, seed, *rest, **options):
+            if threading.current_thread() is not threading.main_thread():
+                raise KillError
+            return super().simulate(parameter, n, seed)
+
+    with pytest.raises(KillError):
+        evaluated(None, system=Broken())
 
 
 def test_other_weights_are_measured_anew_beside_the_same_floor(log, counted):
