@@ -38,6 +38,22 @@ from twostep_rs.systems import KPP
 kpp = KPP()
 """
 
+# Threads draw clouds that take minutes each.
+EVALUATION = """
+from twostep_rs.config import EvaluationConfig
+from twostep_rs.runs.evaluation import measure_floor
+from twostep_rs.systems import KPP, KPPLaw, SettledKPP, kpp_law
+kpp_law._RELAXATIONS = 1e4
+law = KPPLaw(KPP())
+config = EvaluationConfig(parameters=(0.25,), particles=20_000, metrics=("planes",))
+simulate, drawn = SettledKPP.simulate, []
+def first(self, kappa, n, *rest, **options):
+    drawn.append(None)
+    return (simulate if len(drawn) > 1 else KPPLaw.simulate)(self, kappa, n, *rest, **options)
+SettledKPP.simulate = first
+law.system.reference(0.25)
+"""
+
 # Steps of the size of the full preset.
 TRAINING = """
 import torch, twostep_rs as ts
@@ -59,6 +75,12 @@ first = stage_1.train(data, StageOneConfig(steps=1), seed=0)
         pytest.param(PARTICLES, "ks.simulate(1.0, n=30_000, threads=2)", 0.2, id="simulation"),
         pytest.param(PARTICLES, "ks.drift(x, 1.0, threads=2)", 0.2, id="drift"),
         pytest.param(FRONT, "kpp.run(0.1, generations=1000, threads=2)", 0.2, id="front"),
+        pytest.param(
+            EVALUATION,
+            "measure_floor(SettledKPP(law.system), config, threads=2)",
+            0.5,
+            id="evaluation",
+        ),
         pytest.param(TRAINING, "stage_1.train(data, StageOneConfig(), seed=0)", 0.5, id="stage I"),
         pytest.param(
             TRAINING, "stage_2.train(first, data, StageTwoConfig(), seed=0)", 0.5, id="stage II"

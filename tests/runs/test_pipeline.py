@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 import twostep_rs as ts
 from twostep_rs import experiments
 from twostep_rs.cli import main
 from twostep_rs.errors import DeviceError, FileFormatError, RunDirectoryError
-from twostep_rs.runs import RunDirectory, evaluate, run
+from twostep_rs.runs import RunDirectory, evaluate, run, solver
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.metrics import read_metrics
 
@@ -213,6 +214,56 @@ def test_a_repeated_evaluation_makes_figures_and_report_due_again(whole, tmp_pat
     done = json.loads((copy / "status.json").read_text())["done"]
     assert {"evaluate", "stage_2", "couplings"} <= done.keys()
     assert not {"plot", "report"} & done.keys()
+
+
+def interrupted_evaluation(copy, monkeypatch, most):
+    """Do so many distances of an evaluation, and count those of the ones that follow."""
+    calls = []
+    distance = solver.distance
+
+    def stop(*arguments):
+        if len(calls) == most:
+            raise KeyboardInterrupt
+        return count(*arguments)
+
+    def count(*arguments):
+        calls.append(arguments)
+        return distance(*arguments)
+
+    monkeypatch.setattr(solver, "distance", stop)
+    assert main(["evaluate", str(copy)]) == 130
+    calls.clear()
+    monkeypatch.setattr(solver, "distance", count)
+    assert (copy / "distances.jsonl").exists()
+    return calls
+
+
+# At quick: 3 pairs of the floor, 2 references of 2 stages, 2 parameters, one histogram.
+@pytest.mark.parametrize("most", [1, 9])
+def test_an_evaluation_that_was_interrupted_goes_on(whole, tmp_path, capsys, monkeypatch, most):
+    copy = copied(whole, tmp_path)
+    calls = interrupted_evaluation(copy, monkeypatch, most)
+    assert main(["evaluate", str(copy)]) == 0, capsys.readouterr().err
+    assert len(calls) == 14 - most
+    rows, expected = (read_evaluation(path / "evaluation.json")[0] for path in (copy, whole))
+    assert rows == expected
+    assert not (copy / "distances.jsonl").exists()
+
+
+def test_distances_of_other_weights_are_not_taken(whole, tmp_path, capsys, monkeypatch):
+    copy, fresh = copied(whole, tmp_path), copied(whole, tmp_path / "fresh")
+    calls = interrupted_evaluation(copy, monkeypatch, 9)
+    for path in (copy, fresh):
+        file = path / "weights.safetensors"
+        with safe_open(file, "pt") as opened:
+            described = opened.metadata()
+        tensors = {name: 1.01 * tensor for name, tensor in load_file(file).items()}
+        save_file(tensors, file, described)
+    assert main(["evaluate", str(copy)]) == 0, capsys.readouterr().err
+    assert len(calls) == 8  # the scores
+    assert main(["evaluate", str(fresh)]) == 0, capsys.readouterr().err
+    rows, expected = (read_evaluation(path / "evaluation.json")[0] for path in (copy, fresh))
+    assert rows == expected
 
 
 @pytest.mark.parametrize("name", ["stage_1.pt", "stage_2.pt"])

@@ -102,7 +102,7 @@ def _one_line(box: str) -> str:
 
 def _interrupted(words: Sequence[str]) -> int:
     print(file=sys.stderr)
-    if words and words[0] in ("run", "simulate", "train", "reproduce"):
+    if words and words[0] in ("run", "simulate", "train", "evaluate", "reproduce"):
         line = shlex.join(["twostep", *words])
         print(f"twostep: stopped; what is done is kept; go on with: {line}", file=sys.stderr)
     else:

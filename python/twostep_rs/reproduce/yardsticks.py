@@ -15,6 +15,7 @@ from twostep_rs.config import EvaluationConfig
 from twostep_rs.errors import ConfigError
 from twostep_rs.reproduce.job import Computation
 from twostep_rs.runs.clouds import read_arrays, write_arrays
+from twostep_rs.runs.distance_log import DistanceLog, fingerprint
 from twostep_rs.runs.distances import metrics_of
 from twostep_rs.runs.evaluation import Yardstick, measure_floor
 from twostep_rs.runs.files import read_json
@@ -104,8 +105,13 @@ def measure(
     system = (known.references or known.system)(physics)
     config = EvaluationConfig(**values)
     # Far from the seeds of runs, and another for every parameter.
-    found = measure_floor(system, config, seed=zlib.crc32(repr(config.parameters).encode()))
+    seed = zlib.crc32(repr(config.parameters).encode())
+    log = DistanceLog(
+        place.directory / "distances.jsonl", fingerprint(experiment, physics, evaluation)
+    )
+    found = measure_floor(system, config, seed=seed, log=log)
     write_arrays(place.directory / _REFERENCES, {"references": found.references[0]})
+    log.remove()
     return {"floors": [values[0] for values in found.floors.values()]}
 
 

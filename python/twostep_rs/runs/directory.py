@@ -174,6 +174,11 @@ class RunDirectory:
         return self.path / "evaluation.json"
 
     @property
+    def distances(self) -> Path:
+        """Distances of an evaluation that is not finished."""
+        return self.path / "distances.jsonl"
+
+    @property
     def evaluation_clouds(self) -> Path:
         """Clouds of the evaluation, for figures."""
         return self.path / "clouds" / "evaluation.npz"

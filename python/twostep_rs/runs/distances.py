@@ -91,25 +91,16 @@ def metrics_of(config: EvaluationConfig, system: System) -> list[Metric]:
     return metrics
 
 
-def seen(
-    metric: Metric,
-    pairs: Sequence[Pair],
-    parameter: float,
-    system: System,
-    config: EvaluationConfig,
-) -> list[Pair]:
+def seen(metric: Metric, pair: Pair, config: EvaluationConfig) -> Pair:
     """What the metric compares: clouds, their columns, some of their rows, or masses of cells."""
-    if metric.kind == "masses":
-        assert isinstance(system, KnownLaw)
-        masses = system.bin_masses(parameter, config.bins, metric.axes)
-        pairs = [(points, masses) for points, _ in pairs]
+    x, y = pair
     if metric.kind.startswith("subsample"):
         rows = _rows(config)
-        return [(x[rows], y[rows]) for x, y in pairs]
+        return x[rows], y[rows]
     if metric.axes is None:
-        return list(pairs)
+        return pair
     columns = list(metric.axes)
-    return [(x[:, columns], y if metric.kind == "masses" else y[:, columns]) for x, y in pairs]
+    return x[:, columns], y if metric.kind == "masses" else y[:, columns]
 
 
 def _rows(config: EvaluationConfig) -> NDArray[np.int64]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import itertools
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,21 +12,18 @@ import numpy as np
 
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.errors import ConfigError
-from twostep_rs.runs.distances import distance, metrics_of, seen
-from twostep_rs.threads import get_num_threads
+from twostep_rs.runs.distances import metrics_of
+from twostep_rs.runs.references import CLOUDS_PER_PARAMETER, References, begin_floor
+from twostep_rs.runs.solver import Solver, key_of
+from twostep_rs.runs.tally import Tally, floor_work, scores_work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from twostep_rs.config import EvaluationConfig
+    from twostep_rs.runs.distance_log import DistanceLog
     from twostep_rs.runs.distances import Metric, Pair, Points
-    from twostep_rs.systems import Cloud, System
-
-    # For every parameter the pairs of a comparison.
-    Groups = Sequence[Sequence[Pair]]
-
-# More clouds per parameter than any evaluation draws; keeps the seeds of parameters apart.
-_CLOUDS_PER_PARAMETER = 2**14
+    from twostep_rs.systems import System
 
 
 class Sampler(Protocol):
@@ -103,18 +98,14 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class Yardstick(References):
     """References of an evaluation and their distances, which no training changes.
 
     Attributes:
-        references: independent clouds at every parameter, in their order.
-        sources: where their particles began, where a metric asks for it.
         floors: distances of disjoint pairs of them, by metric, then by parameter.
         particles: those of pairs of clouds of the simulator, where they differ from these.
     """
 
-    references: Sequence[Sequence[Points]]
-    sources: Sequence[Sequence[Points]]
     floors: Mapping[Metric, Sequence[Sequence[float]]]
     particles: Mapping[Metric, Sequence[Sequence[float]]]
 
@@ -131,6 +122,7 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     particles: System | None = None,
     yardstick: Yardstick | None = None,
+    log: DistanceLog | None = None,
 ) -> Evaluation:
     """Measure every stage against fresh references.
 
@@ -155,6 +147,7 @@ def evaluate(
             ``system`` draws from: as many pairs of them as there are references are compared.
         yardstick: references and floors of this system, configuration and seed, where
             :func:`measure_floor` has found them already.
+        log: keeps every distance that is found; those that it has already are not found again.
 
     Returns:
         The rows and clouds; the same for any number of threads.
@@ -164,44 +157,20 @@ def evaluate(
         InputError: a stage returns points of a wrong shape, NaN or infinity.
         KeyboardInterrupt: on Ctrl-C.
     """
+    metrics = metrics_of(config, system)
+    work = scores_work(config, system, len(stages))
     if yardstick is None:
-        count = _floor_work(config, system, particles) + _work(config, system, stages=len(stages))
-        tally = _Tally(count, progress)
-        yardstick = _measure_floor(system, config, seed, threads, tally, particles)
-    else:
-        tally = _Tally(_work(config, system, stages=len(stages)), progress)
+        work += _yardstick_work(system, config, particles)
+    with Solver(config, system, threads, Tally(work, progress), log) as solver:
+        begun = yardstick or _begin_yardstick(system, config, seed, solver, particles)
+        shown = _begin_scores(stages, system, config, seed, solver, begun)
+        solver.finish()
+    if yardstick is None:
+        yardstick = _yardstick(config, metrics, begun, solver, particles)
     low, high = (
         min(training_parameters, default=math.inf),
         max(training_parameters, default=-math.inf),
     )
-
-    metrics = metrics_of(config, system)
-    drawn = [
-        _draw(stages, system, config, parameter, index, seed)
-        for index, parameter in enumerate(config.parameters)
-    ]
-    independent = [
-        [pair for clouds in by_stage.values() for pair in zip(clouds, references, strict=False)]
-        for by_stage, references in zip(drawn, yardstick.references, strict=True)
-    ]
-    paired = _paired(stages, config, yardstick) if any(m.paired for m in metrics) else []
-    found = _Solver(system, config, threads, tally)(metrics, independent, paired)
-    scores = {
-        (metric, index): {
-            stage: _Mean.of(values[k * config.references :][: config.references])
-            for k, stage in enumerate(stages)
-        }
-        for metric in metrics
-        for index, values in enumerate(found[metric])
-    }
-    for metric, groups in yardstick.particles.items():
-        for index, values in enumerate(groups):
-            scores[metric, index][0] = _Mean.of(values)
-    floors = {
-        (metric, index): _Mean.of(values)
-        for metric in metrics
-        for index, values in enumerate(yardstick.floors[metric])
-    }
     rows = [
         Row(
             method=method if stage else "particles",
@@ -213,20 +182,15 @@ def evaluate(
             box=metric.box,
             w2_squared=score.value,
             standard_error=score.error,
-            floor=floors[metric, index].value,
-            floor_standard_error=floors[metric, index].error,
+            floor=floor.value,
+            floor_standard_error=floor.error,
             n=metric.particles(config),
         )
         for index, parameter in enumerate(config.parameters)
         for metric in metrics
-        for stage, score in scores[metric, index].items()
+        for floor in [_Mean.of(yardstick.floors[metric][index])]
+        for stage, score in _scores(stages, config, metric, index, yardstick, solver).items()
     ]
-    shown = {
-        parameter: {0: references[0]} | {stage: clouds[0] for stage, clouds in by_stage.items()}
-        for parameter, references, by_stage in zip(
-            config.parameters, yardstick.references, drawn, strict=True
-        )
-    }
     return Evaluation(tuple(rows), shown)
 
 
@@ -237,6 +201,7 @@ def measure_floor(
     seed: int = 0,
     threads: int | None = None,
     particles: System | None = None,
+    log: DistanceLog | None = None,
 ) -> Yardstick:
     """What of :func:`evaluate` needs no model; a GPU can train meanwhile.
 
@@ -246,46 +211,37 @@ def measure_floor(
         seed: seed of the run.
         threads: number of threads; the package's default where it is None.
         particles: as for :func:`evaluate`.
+        log: as for :func:`evaluate`.
 
     Raises:
         ConfigError: there are no parameters.
     """
-    tally = _Tally(_floor_work(config, system, particles), None)
-    return _measure_floor(system, config, seed, threads, tally, particles)
+    tally = Tally(_yardstick_work(system, config, particles), None)
+    with Solver(config, system, threads, tally, log) as solver:
+        references = _begin_yardstick(system, config, seed, solver, particles)
+        solver.finish()
+    return _yardstick(config, metrics_of(config, system), references, solver, particles)
 
 
-def _measure_floor(
+def _yardstick_work(system: System, config: EvaluationConfig, particles: System | None) -> int:
+    work = floor_work(config, system)
+    return work if particles is None else work + floor_work(_fewer_pairs(config), particles)
+
+
+def _begin_yardstick(
     system: System,
     config: EvaluationConfig,
     seed: int,
-    threads: int | None,
-    tally: _Tally,
-    particles: System | None = None,
-) -> Yardstick:
+    solver: Solver,
+    particles: System | None,
+) -> References:
     if not config.parameters:
         raise ConfigError("evaluation.parameters: expected at least one parameter, got none")
     metrics = metrics_of(config, system)
-    paired = any(metric.paired for metric in metrics)
-    references, sources, twins = [], [], []
-    for index, parameter in enumerate(config.parameters):
-        draw = functools.partial(_reference, system, config, parameter, index, seed, tally)
-        clouds = [draw(k) for k in range(_clouds(config))]
-        references.append([cloud.target for cloud in clouds])
-        if paired:
-            _require_pairs(clouds[0])
-            sources.append([cloud.source for cloud in clouds[: config.references]])
-            again = [draw(len(clouds) + k, clouds[k].source) for k in range(config.floor_pairs)]
-            twins.append([(x.target, y.target) for x, y in zip(clouds, again, strict=False)])
-    pairs = [
-        list(zip(clouds[0::2], clouds[1::2], strict=False))[: config.floor_pairs]
-        for clouds in references
-    ]
-    solve = _Solver(system, config, threads, tally)
-    floors = solve(metrics, pairs, twins)
-    if particles is None:
-        return Yardstick(references, sources, floors, {})
-    between = _measure_floor(particles, _fewer_pairs(config), seed, threads, tally)
-    return Yardstick(references, sources, floors, between.floors)
+    references = begin_floor(system, config, metrics, seed, solver)
+    if particles is not None:
+        begin_floor(particles, _fewer_pairs(config), metrics, seed, solver, role="particles")
+    return references
 
 
 def _fewer_pairs(config: EvaluationConfig) -> EvaluationConfig:
@@ -293,41 +249,77 @@ def _fewer_pairs(config: EvaluationConfig) -> EvaluationConfig:
     return dataclasses.replace(config, floor_pairs=config.references)
 
 
-def _reference(
+def _yardstick(
+    config: EvaluationConfig,
+    metrics: Sequence[Metric],
+    references: References,
+    solver: Solver,
+    particles: System | None,
+) -> Yardstick:
+    """What the solver has found, once it has finished."""
+
+    def found(role: str, pairs: int) -> dict[Metric, list[list[float]]]:
+        return {
+            metric: [
+                [solver.found[key_of(metric, parameter, role, pair)] for pair in range(pairs)]
+                for parameter in config.parameters
+            ]
+            for metric in metrics
+        }
+
+    return Yardstick(
+        references.references,
+        references.sources,
+        floors=found("floor", config.floor_pairs),
+        particles={} if particles is None else found("particles", config.references),
+    )
+
+
+def _begin_scores(
+    stages: Mapping[int, Sampler],
     system: System,
     config: EvaluationConfig,
-    parameter: float,
-    index: int,
     seed: int,
-    tally: _Tally,
-    number: int,
-    source: Points | None = None,
-) -> Cloud:
-    """Reference ``number`` at a parameter, from particles of its own or from ``source``."""
-    seed = cloud_seed(seed, Purpose.REFERENCE, index * _CLOUDS_PER_PARAMETER + number)
-    cloud = system.simulate(parameter, config.particles, seed, source)
-    tally()
-    return cloud
+    solver: Solver,
+    references: References,
+) -> dict[float, dict[int, Points]]:
+    """Have the distances of every stage found; clouds to look at, by parameter.
+
+    Each comparison has a fresh source, which the stages share. Where rows are paired it begins at
+    the source of the reference.
+    """
+    shown = {}
+    for index, parameter in enumerate(config.parameters):
+        targets = references.references[index]
+        shown[parameter] = {0: targets[0]}
+        source = functools.cache(functools.partial(_source, system, config, seed, index))
+        for stage, carry in stages.items():
+            fresh = functools.cache(functools.partial(_carried, carry, parameter, source))
+            shown[parameter][stage] = fresh(0)
+            for metric in metrics_of(config, system):
+                cloud = fresh
+                if metric.paired:
+                    first = references.sources[index].__getitem__
+                    cloud = functools.cache(functools.partial(_carried, carry, parameter, first))
+                for pair in range(config.references):
+                    key = key_of(metric, parameter, "score", pair, stage)
+                    solver.add(key, metric, functools.partial(_against, cloud, targets, pair))
+    return shown
 
 
-def _require_pairs(cloud: Cloud) -> None:
-    if not cloud.paired:
-        raise ConfigError(
-            "evaluation.metrics: expected no 'subsample_paired' where source particles have no "
-            "targets of their own"
-        )
+def _source(system: System, config: EvaluationConfig, seed: int, index: int, pair: int) -> Points:
+    number = index * CLOUDS_PER_PARAMETER + pair
+    return system.prior(config.particles, cloud_seed(seed, Purpose.SOURCE, number))
 
 
-class _Tally:
-    """Counts what is done for the progress."""
+def _carried(
+    carry: Sampler, parameter: float, source: Callable[[int], Points], pair: int
+) -> Points:
+    return np.asarray(carry(source(pair), parameter), dtype=np.float64)
 
-    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
-        self._done, self._total, self._progress = 0, total, progress
 
-    def __call__(self, count: int = 1) -> None:
-        self._done += count
-        if self._progress is not None:
-            self._progress(self._done, self._total)
+def _against(cloud: Callable[[int], Points], targets: Sequence[Points], pair: int) -> Pair:
+    return cloud(pair), targets[pair]
 
 
 @dataclass(frozen=True)
@@ -340,100 +332,23 @@ class _Mean:
         return cls(float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(len(values))))
 
 
-def _clouds(config: EvaluationConfig) -> int:
-    """Independent references per parameter."""
-    return max(2 * config.floor_pairs, config.references)
-
-
-def _work(config: EvaluationConfig, system: System, *, floor: bool = False, stages: int = 0) -> int:
-    """Simulations and distances, of the floor or of some stages."""
-    metrics = metrics_of(config, system)
-    clouds = _clouds(config) + config.floor_pairs * any(metric.paired for metric in metrics)
-    distances = config.floor_pairs * floor + config.references * stages
-    return (clouds * floor + distances * len(metrics)) * len(config.parameters)
-
-
-def _floor_work(config: EvaluationConfig, system: System, particles: System | None) -> int:
-    """Simulations and distances of everything that needs no model."""
-    work = _work(config, system, floor=True)
-    if particles is None:
-        return work
-    return work + _work(_fewer_pairs(config), particles, floor=True)
-
-
-def _draw(
+def _scores(
     stages: Mapping[int, Sampler],
-    system: System,
     config: EvaluationConfig,
-    parameter: float,
+    metric: Metric,
     index: int,
-    seed: int,
-) -> dict[int, list[Points]]:
-    """Clouds of every stage, from fresh sources that the stages share."""
-    first = index * _CLOUDS_PER_PARAMETER
-    sources = [
-        system.prior(config.particles, cloud_seed(seed, Purpose.SOURCE, k))
-        for k in range(first, first + config.references)
-    ]
-    return {
-        stage: [np.asarray(carry(source, parameter), dtype=np.float64) for source in sources]
-        for stage, carry in stages.items()
-    }
-
-
-def _paired(
-    stages: Mapping[int, Sampler], config: EvaluationConfig, yardstick: Yardstick
-) -> Groups:
-    """Every stage's clouds from the sources of the references, with these."""
-    return [
-        [
-            (np.asarray(carry(source, parameter), dtype=np.float64), reference)
-            for carry in stages.values()
-            for source, reference in zip(sources, references, strict=False)
+    yardstick: Yardstick,
+    solver: Solver,
+) -> dict[int, _Mean]:
+    """Scores at a parameter by a metric, of every stage and of the simulator."""
+    parameter = config.parameters[index]
+    found = {
+        stage: [
+            solver.found[key_of(metric, parameter, "score", pair, stage)]
+            for pair in range(config.references)
         ]
-        for parameter, sources, references in zip(
-            config.parameters, yardstick.sources, yardstick.references, strict=True
-        )
-    ]
-
-
-@dataclass(frozen=True)
-class _Solver:
-    """W2 squared of pairs (candidate, reference), one problem to a thread."""
-
-    system: System
-    config: EvaluationConfig
-    threads: int | None
-    tally: _Tally
-
-    def __call__(
-        self, metrics: Sequence[Metric], independent: Groups, paired: Groups
-    ) -> dict[Metric, list[list[float]]]:
-        """The distances of the pairs of every parameter, by every metric."""
-        # The longest first, so that no thread is left alone with one of them at the end.
-        order = sorted(metrics, key=lambda metric: metric.kind != "exact")
-        groups = {metric: paired if metric.paired else independent for metric in order}
-        found = self._solve(
-            [
-                (metric, pair)
-                for metric, pairs in groups.items()
-                for parameter, group in zip(self.config.parameters, pairs, strict=True)
-                for pair in seen(metric, group, parameter, self.system, self.config)
-            ]
-        )
-        return {
-            metric: [list(itertools.islice(found, len(group))) for group in pairs]
-            for metric, pairs in groups.items()
-        }
-
-    def _solve(self, problems: Sequence[tuple[Metric, Pair]]) -> Iterator[float]:
-        pool = ThreadPoolExecutor(get_num_threads() if self.threads is None else self.threads)
-        try:
-            for value in pool.map(lambda problem: self._distance(*problem), problems):
-                self.tally()
-                yield value
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-    def _distance(self, metric: Metric, pair: Pair) -> float:
-        return distance(metric, pair, self.config.bins, self.system.domain.period)
+        for stage in stages
+    }
+    if metric in yardstick.particles:
+        found[0] = list(yardstick.particles[metric][index])
+    return {stage: _Mean.of(values) for stage, values in found.items()}

@@ -9,13 +9,14 @@ from twostep_rs.systems.keller_segel import Constants, KellerSegel
 from twostep_rs.systems.kpp import KPP
 from twostep_rs.systems.kpp_law import KPPLaw, SettledKPP
 from twostep_rs.systems.planar import Checkerboard, Gaussians8, Imbalanced, Oval
-from twostep_rs.systems.protocol import Domain, System
+from twostep_rs.systems.protocol import ConcurrentSystem, Domain, System
 
 __all__ = [
     "FLOWS",
     "KPP",
     "Checkerboard",
     "Cloud",
+    "ConcurrentSystem",
     "Constants",
     "Domain",
     "Gaussians8",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from twostep_rs._arrays import as_points
 from twostep_rs._scalars import as_integer
@@ -12,7 +12,7 @@ from twostep_rs.systems.cloud import Cloud
 from twostep_rs.systems.kpp import DEFAULT_PARTICLES, KPP
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -41,6 +41,8 @@ class KPPLaw:
 
     system: KPP
 
+    concurrent: ClassVar[bool] = True
+
     @property
     def dim(self) -> int:
         """Number of coordinates of a particle."""
@@ -56,7 +58,14 @@ class KPPLaw:
         return self.system.prior(n, seed)
 
     def simulate(
-        self, kappa: float, n: int | None = None, seed: int = 0, source: ArrayLike | None = None
+        self,
+        kappa: float,
+        n: int | None = None,
+        seed: int = 0,
+        source: ArrayLike | None = None,
+        *,
+        threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
     ) -> Cloud:
         """Draw particles of the law at ``kappa``.
 
@@ -66,6 +75,8 @@ class KPPLaw:
             seed: of the prior and the particles, from 0 to 2^64 - 1.
             source: source particles, shape (n, dim), which the particles do not depend on; drawn
                 from the prior where it is None.
+            threads: ignored; it takes one.
+            progress: ignored; it takes a second.
 
         Returns:
             The cloud, which is not paired.
@@ -97,7 +108,14 @@ class SettledKPP(KPPLaw):
     """
 
     def simulate(
-        self, kappa: float, n: int | None = None, seed: int = 0, source: ArrayLike | None = None
+        self,
+        kappa: float,
+        n: int | None = None,
+        seed: int = 0,
+        source: ArrayLike | None = None,
+        *,
+        threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
     ) -> Cloud:
         """Draw particles of the law and run them for two relaxation times.
 
@@ -106,11 +124,20 @@ class SettledKPP(KPPLaw):
             n: number of particles; 20 000 where no source is given, else its rows.
             seed: of the prior and the particles, from 0 to 2^64 - 1.
             source: as for :meth:`KPPLaw.simulate`.
+            threads: number of threads; the package's default where it is None.
+            progress: called as ``progress(done, total)`` about 20 times a second.
 
         Returns:
             The cloud, which is not paired.
         """
         drawn = super().simulate(kappa, n, seed, source)
         periods = math.ceil(_RELAXATIONS * self.system.reference(kappa).relaxation)
-        run = self.system.run(kappa, generations=periods, seed=seed, initial=drawn.target)
+        run = self.system.run(
+            kappa,
+            generations=periods,
+            seed=seed,
+            initial=drawn.target,
+            threads=threads,
+            progress=progress,
+        )
         return Cloud(drawn.source, run.cloud, paired=False)

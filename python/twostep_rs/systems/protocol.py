@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from twostep_rs._scalars import as_real
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -61,4 +63,29 @@ class System(Protocol):
         source: NDArray[np.float64] | None = None,
     ) -> Cloud:
         """Draw ``n`` target particles at ``parameter``, from ``source`` or from the prior."""
+        ...
+
+
+@runtime_checkable
+class ConcurrentSystem(System, Protocol):
+    """A system several of whose clouds are best drawn at once, with a thread each.
+
+    Attributes:
+        concurrent: says so.
+    """
+
+    concurrent: ClassVar[bool]
+
+    def simulate(
+        self,
+        parameter: float,
+        /,
+        n: int,
+        seed: int,
+        source: NDArray[np.float64] | None = None,
+        *,
+        threads: int | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Cloud:
+        """Draw as others do, with so many threads; an error that ``progress`` raises ends it."""
         ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import time
 import zlib
 from typing import TYPE_CHECKING, Literal
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from twostep_rs.runs import evaluation
 from twostep_rs.runs.aside import aside
 from twostep_rs.runs.clouds import write_gallery
+from twostep_rs.runs.distance_log import DistanceLog, fingerprint
 from twostep_rs.runs.evaluation_file import write_evaluation
 from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.threads import get_num_threads, num_threads
@@ -57,6 +60,7 @@ def evaluate(
     start = time.perf_counter()
     with num_threads(config.threads), progress.task("evaluate") as advance:
         model = load(run.path, system=system, device=config.device)
+        log = _log(run, of_weights=True)
         found = evaluation.evaluate(
             samplers(model),
             _references(experiment, run),
@@ -67,6 +71,7 @@ def evaluate(
             method="two-step" if config.method == "meanflow" else config.method,
             progress=advance,
             yardstick=None if yardstick is None else yardstick.result(),
+            log=log,
         )
     seconds = time.perf_counter() - start
     write_gallery(run.evaluation_clouds, found.clouds)
@@ -77,6 +82,7 @@ def evaluate(
         {step: done.get(step, 0.0) for step in _TIMED} | {"evaluate": seconds},
     )
     run.finish("evaluate", seconds)
+    log.remove()
 
 
 def samplers(model: TwoStepModel) -> dict[int, evaluation.Sampler]:
@@ -111,6 +117,7 @@ def floor_ahead(
         run.config.seed,
         run.config.threads or get_num_threads(),
         _particles(experiment, run),
+        _log(run),
     )
 
 
@@ -120,9 +127,26 @@ def _floor(
     seed: int,
     threads: int,
     particles: System | None,
+    log: DistanceLog,
 ) -> evaluation.Yardstick:
     with num_threads(threads):
-        return evaluation.measure_floor(references, config, seed=seed, particles=particles)
+        return evaluation.measure_floor(references, config, seed=seed, particles=particles, log=log)
+
+
+def _log(run: RunDirectory, *, of_weights: bool = False) -> DistanceLog:
+    """The log of the distances, and what determines them."""
+    config = run.config
+    floor = fingerprint(
+        config.experiment,
+        config.simulation.physics,
+        config.seed,
+        dataclasses.asdict(config.evaluation),
+    )
+    if not of_weights:
+        return DistanceLog(run.distances, floor)
+    weights = hashlib.sha256(run.weights.read_bytes()).hexdigest()
+    # A GPU carries particles to places that differ in the last bits.
+    return DistanceLog(run.distances, floor, fingerprint(floor, weights, config.device))
 
 
 def _references(experiment: Experiment, run: RunDirectory) -> System:
