@@ -44,6 +44,7 @@ ALONE = {
     "LSD": lagrangian_self_distillation,
     "PSD": progressive_self_distillation,
     "ESD": eulerian_self_distillation,
+    "ESD, adaptive": functools.partial(eulerian_self_distillation, adaptive_power=1.0),
     "MeanFlow": functools.partial(eulerian_self_distillation, stop="derivative"),
 }
 PATHS = {
@@ -54,7 +55,7 @@ PATHS = {
 }
 
 
-OWN_TEACHERS = ("LSD", "PSD", "ESD", "MeanFlow")
+OWN_TEACHERS = ("LSD", "PSD", "ESD", "ESD, adaptive", "MeanFlow")
 TENSORS = ("source", "target", "noise", "parameter", "seen", "s", "t")
 
 
@@ -313,3 +314,28 @@ def test_rows_of_a_batch_keep_what_belongs_to_them():
     assert (part.s[: part.diagonal] == part.t[: part.diagonal]).all()
     for name in ("source", "target", "noise", "parameter", "seen", "s", "t", "share"):
         assert torch.equal(getattr(part, name), getattr(rows, name)[1::4])
+
+
+@pytest.mark.parametrize("stop", ["gradient", "derivative"])
+def test_large_errors_count_less_by_the_weight_that_the_formula_says(stop):
+    net, rows = network(), batch(diagonal=15)
+    loss = functools.partial(eulerian_self_distillation, net, path=Interpolant(), stop=stop)
+    weights = list(net.parameters())
+    singles = [loss(rows.rows(slice(k, k + 1))) for k in range(15, 40)]
+    unit = float(Interpolant().velocity(rows.ends, rows.s).square().sum(dim=1).mean())
+    for power in (0.0, 0.5, 1.0):
+        found = loss(rows, adaptive_power=power)
+        factors = [(1.0 + float(one.distillation) / unit) ** -power for one in singles]
+        weighted = sum(f * float(one.distillation) for f, one in zip(factors, singles, strict=True))
+        minimised = found.loss.item() - float(found.velocity)
+        assert minimised == pytest.approx(weighted / 40, rel=1e-9)
+        assert float(found.distillation) == pytest.approx(
+            sum(float(one.distillation) for one in singles) / 40, rel=1e-9
+        )
+        gradients = torch.autograd.grad(found.loss, weights)
+        rest = loss(rows.rows(slice(15))).loss * 15
+        expected = torch.autograd.grad(
+            (rest + sum(f * one.loss for f, one in zip(factors, singles, strict=True))) / 40, weights
+        )
+        for one, other in zip(gradients, expected, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-12)

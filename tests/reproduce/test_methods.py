@@ -206,3 +206,24 @@ def test_clouds_of_another_seed_are_refused(done, tmp_path):
     empty = do_run(experiments.get(NAME), clouds.config, tmp_path / "empty", only=())
     with pytest.raises(RunDirectoryError, match="expected a run with clouds, got none"):
         do_run(experiments.get(NAME), clouds.config, tmp_path / "run2", clouds_of=empty.path)
+
+
+@pytest.mark.parametrize(
+    ("name", "preset", "measured"),
+    [
+        ("kolmogorov", "full", (20.0, 50.0, 70.0, 100.0, 110.0, 120.0)),
+        ("4d", "full", (20.0, 80.0, 140.0, 160.0, 180.0, 200.0)),
+        ("aggregating", "quick", (20.0, 100.0, 140.0, 200.0)),
+        ("laminar", "full", tuple(20.0 * k for k in range(1, 11))),
+    ],
+)
+def test_where_references_are_costly_all_are_measured_at_the_same_half_of_the_parameters(
+    name, preset, measured
+):
+    (problem,) = (problem for problem in target.PROBLEMS if problem.name == name)
+    request = Request(preset)
+    runs = [*target._runs_of_seed(problem, request, 0), target._clouds(problem, request, 0)]
+    assert {run.config.evaluation.parameters for run in runs} == {measured}
+    assert {run.clouds_of for run in runs[:-1]} == {runs[-1]}
+    (jobs,) = {tuple(job.name for job in competition.scores(run).needs[1:]) for run in runs}
+    assert len(jobs) == len(measured)

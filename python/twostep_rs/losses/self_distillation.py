@@ -29,9 +29,10 @@ class SelfDistillationLoss:
     """A loss and its parts.
 
     Attributes:
-        loss: what is minimised, a scalar: the mean of squared errors over all rows.
+        loss: what is minimised, a scalar: the mean of squared errors, weighted where a loss says
+            so, over all rows.
         velocity: what the rows with s = t contribute, without gradient.
-        distillation: what the others contribute, without gradient.
+        distillation: what the others contribute, without weights and gradient.
     """
 
     loss: Tensor
@@ -81,7 +82,12 @@ def progressive_self_distillation(
 
 
 def eulerian_self_distillation(
-    net: TwoTimeMap, batch: FlowMapBatch, *, path: Interpolant, stop: Stop = "gradient"
+    net: TwoTimeMap,
+    batch: FlowMapBatch,
+    *,
+    path: Interpolant,
+    stop: Stop = "gradient",
+    adaptive_power: float = 0.0,
 ) -> SelfDistillationLoss:
     r"""ESD: :math:`|\partial_s X_{s,t}(I_s) + \mathrm{sg}[\nabla X_{s,t} v_{s,s}](I_s)|^2`.
 
@@ -90,12 +96,19 @@ def eulerian_self_distillation(
     that of MeanFlow, :math:`v_{s,t} - \mathrm{sg}[v_{s,s} + (t - s) \dot v]`, in the time that runs
     from source to target.
 
+    What stands still is no gradient of the loss, and nothing bounds it: where the map is steep a
+    few rows have errors many times those of all others, whose steps make it steeper. A squared
+    error e therefore counts as :math:`e / \mathrm{sg}[(1 + e / c)^p]`, the weight of MeanFlow (Geng
+    et al. 2025a) in units of the mean squared velocity c of the batch's paths, which leaves the
+    minimiser, where e is zero, and small errors as they are.
+
     Args:
         net: the map.
         batch: ends, parameter and times.
         path: of the particles.
         stop: what carries no gradient: the part along the spatial ``gradient``, or the whole
             ``derivative``.
+        adaptive_power: p; with 0 all errors count alike.
     """
     part = _Part.of(net, batch, path)
     zeros, ones = torch.zeros_like(part.s), torch.ones_like(part.s)
@@ -111,7 +124,7 @@ def eulerian_self_distillation(
         still = torch.zeros_like(part.x)
         _, along_s = net.jump_tangent(*part, Direction(still, ones, zeros))
         error = along_s + along_b
-    return _joined(net, batch, path, error)
+    return _joined(net, batch, path, error, adaptive_power)
 
 
 class _Part(NamedTuple):
@@ -130,12 +143,20 @@ class _Part(NamedTuple):
 
 
 def _joined(
-    net: TwoTimeMap, batch: FlowMapBatch, path: Interpolant, error: Tensor
+    net: TwoTimeMap, batch: FlowMapBatch, path: Interpolant, error: Tensor, power: float = 0.0
 ) -> SelfDistillationLoss:
     """The loss of ``error`` in the rows with an interval and of flow matching in the others."""
     equal = batch.rows(slice(batch.diagonal))
     condition = net.condition(equal.parameter, equal.seen)
     v = net.velocity(path.position(equal.ends, equal.t), equal.t, condition)
     velocity = (v - path.velocity(equal.ends, equal.t)).square().sum() / len(batch)
-    distillation = error.square().sum() / len(batch)
-    return SelfDistillationLoss(velocity + distillation, velocity.detach(), distillation.detach())
+    squared = error.square().sum(dim=1)
+    weighted = squared
+    if power > 0.0:
+        unit = path.velocity(batch.ends, batch.s).square().sum(dim=1).mean()
+        weighted = squared * (1.0 + squared.detach() / unit).pow(-power)
+    return SelfDistillationLoss(
+        velocity + weighted.sum() / len(batch),
+        velocity.detach(),
+        squared.detach().sum() / len(batch),
+    )

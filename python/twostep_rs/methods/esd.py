@@ -23,14 +23,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ESDConfig(SelfDistillationConfig):
-    """Eulerian self-distillation: what stands still.
+    """Eulerian self-distillation: what stands still, and how much large errors count.
 
     Attributes:
         stop: what carries no gradient: the part of the derivative along the spatial ``gradient``,
             or all of the ``derivative``, as in MeanFlow.
+        adaptive_power: p of the weight (1 + e / c)^-p of a squared error e, where c is the mean
+            squared velocity of the paths; with 0, as published, trainings may diverge.
     """
 
     stop: Literal["gradient", "derivative"] = "gradient"
+    adaptive_power: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._require_at_least(0, "adaptive_power")
 
 
 def train(
@@ -55,5 +62,7 @@ def build(scaling: Scaling, config: ESDConfig) -> FlowMap:
 
 def phases(scaling: Scaling, config: ESDConfig) -> list[Begin]:
     """The map alone."""
-    loss = functools.partial(eulerian_self_distillation, stop=config.stop)
+    loss = functools.partial(
+        eulerian_self_distillation, stop=config.stop, adaptive_power=config.adaptive_power
+    )
     return self_distillation.phases(loss, scaling, config, "esd")

@@ -12,7 +12,7 @@ from twostep_rs.reproduce.entries import common, entry_run
 from twostep_rs.reproduce.job import Computation, RunJob
 from twostep_rs.runs.clouds import write_gallery
 from twostep_rs.runs.directory import RunDirectory
-from twostep_rs.runs.evaluation import Row, evaluate
+from twostep_rs.runs.evaluation import Row
 from twostep_rs.runs.steps import samplers
 
 if TYPE_CHECKING:
@@ -114,16 +114,11 @@ def score(place: Place, run: str, references: Sequence[str]) -> dict[str, Any]:
     config = directory.config
     system = experiments.get(config.experiment).system(config.simulation.physics)
     model = load(directory.path, system=system, device=config.device)
-    found = evaluate(
+    found = yardsticks.measured(
         samplers(model),
-        yardsticks.system_of(config),
-        config.evaluation,
-        training_parameters=config.simulation.parameters,
-        seed=config.seed,
+        config,
+        [place.needed[name] for name in references],
         method="two-step" if config.method == "meanflow" else config.method,
-        yardstick=yardsticks.read(
-            [place.needed[name] for name in references], config, yardsticks.group(config.seed)
-        ),
     )
     write_gallery(place.directory / _GALLERY, found.clouds)
     return {

@@ -10,7 +10,7 @@ from twostep_rs.reproduce import yardsticks
 from twostep_rs.reproduce.job import Computation
 from twostep_rs.reproduce.scores import curve
 from twostep_rs.runs.directory import RunDirectory
-from twostep_rs.runs.evaluation import Row, evaluate
+from twostep_rs.runs.evaluation import Row
 from twostep_rs.runs.steps.simulate import read_clouds
 from twostep_rs.runs.table import Kind
 
@@ -74,15 +74,7 @@ def measure(place: Place, run: str, references: Sequence[str]) -> Mapping[str, A
     }
     if system.domain.period is None:
         samplers[3] = EntropicMap(clouds, particles=ENTROPIC_PARTICLES, device=config.device)
-    found = evaluate(
-        samplers,
-        yardsticks.system_of(config),
-        config.evaluation,
-        training_parameters=config.simulation.parameters,
-        seed=config.seed,
-        method="untrained",
-        yardstick=yardsticks.read(
-            [place.needed[name] for name in references], config, yardsticks.group(config.seed)
-        ),
+    found = yardsticks.measured(
+        samplers, config, [place.needed[name] for name in references], method="untrained"
     )
     return {"rows": [dataclasses.asdict(row) for row in found.rows]}

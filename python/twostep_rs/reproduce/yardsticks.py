@@ -17,7 +17,7 @@ from twostep_rs.reproduce.job import Computation
 from twostep_rs.runs.clouds import read_arrays, write_arrays
 from twostep_rs.runs.distance_log import DistanceLog, fingerprint
 from twostep_rs.runs.distances import metrics_of
-from twostep_rs.runs.evaluation import Yardstick, measure_floor
+from twostep_rs.runs.evaluation import Yardstick, evaluate, measure_floor
 from twostep_rs.runs.files import read_json
 
 if TYPE_CHECKING:
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from twostep_rs.config import Config
-    from twostep_rs.reproduce.job import Place
+    from twostep_rs.reproduce.job import Place, RunJob
+    from twostep_rs.runs.evaluation import Evaluation, Sampler
     from twostep_rs.systems import System
 
 # Seeds with references of their own; of more, some share theirs.
 GROUPS = 5
+
+# Parameters inside the range of training that a thinned evaluation has at least: both ends of it
+# and one between.
+_INSIDE = 3
 
 _REFERENCES = "references.npz"
 
@@ -78,6 +83,60 @@ def read(paths: Sequence[Path], config: Config, part: int) -> Yardstick:
         floors={metric: [floor[k] for floor in floors] for k, metric in enumerate(metrics)},
         particles={},
     )
+
+
+def measured(
+    stages: Mapping[int, Sampler], config: Config, paths: Sequence[Path], *, method: str
+) -> Evaluation:
+    """Measure stages by the references of a seed.
+
+    Args:
+        stages: what to measure, by number.
+        config: of the run that they are of.
+        paths: directories of the jobs that have references and floors, in their order.
+        method: name in every row.
+
+    Raises:
+        FileFormatError: a file is missing or damaged.
+        InputError: a stage returns points of a wrong shape, NaN or infinity.
+    """
+    return evaluate(
+        stages,
+        system_of(config),
+        config.evaluation,
+        training_parameters=config.simulation.parameters,
+        seed=config.seed,
+        method=method,
+        yardstick=read(paths, config, group(config.seed)),
+    )
+
+
+def thinned(run: RunJob) -> RunJob:
+    """The run, and the one that has its clouds, measured at about half of their parameters.
+
+    For systems whose references take longer than the trainings that they measure. All parameters
+    outside the range of training stay; of those inside, the smallest, the largest, and some evenly
+    between, whatever is trained.
+    """
+    config = run.config
+    evaluation = dataclasses.replace(
+        config.evaluation,
+        parameters=_half(config.evaluation.parameters, config.simulation.parameters),
+    )
+    return dataclasses.replace(
+        run,
+        config=dataclasses.replace(config, evaluation=evaluation),
+        clouds_of=None if run.clouds_of is None else thinned(run.clouds_of),
+    )
+
+
+def _half(parameters: Sequence[float], training: Sequence[float]) -> tuple[float, ...]:
+    inside = sorted(p for p in parameters if min(training) <= p <= max(training))
+    outside = len(parameters) - len(inside)
+    count = min(len(inside), max(_INSIDE, -(-len(parameters) // 2) - outside))
+    last = len(inside) - 1
+    kept = {inside[round(k * last / max(1, count - 1))] for k in range(count)}
+    return tuple(p for p in parameters if p in kept or p not in inside)
 
 
 def system_of(config: Config) -> System:

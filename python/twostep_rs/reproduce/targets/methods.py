@@ -22,6 +22,7 @@ from twostep_rs.reproduce.scores import Curve, curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.reproduce.targets.search import search_of
 from twostep_rs.reproduce.untrained import ENTROPIC_PARTICLES, untrained_curves, untrained_job
+from twostep_rs.reproduce.yardsticks import thinned
 from twostep_rs.runs.page import Table
 from twostep_rs.runs.table import Kind
 
@@ -46,18 +47,21 @@ class Problem:
         name: of its target, behind ``methods-``.
         experiment: as on the command line.
         physics: its constants and time step; those of the preset where there is no choice.
+        costly: whether simulations of references take so long that every method, and what needs no
+            training, is measured at about half of the parameters.
     """
 
     name: str
     experiment: str
     physics: Physics | None = None
+    costly: bool = False
 
 
 PROBLEMS = (
     Problem("laminar", "ks3d-laminar"),
-    Problem("kolmogorov", "ks3d-kolmogorov", "resolved"),
-    Problem("4d", "ks4d-laminar"),
-    Problem("aggregating", "ks3d-laminar", "aggregating"),
+    Problem("kolmogorov", "ks3d-kolmogorov", "resolved", costly=True),
+    Problem("4d", "ks4d-laminar", costly=True),
+    Problem("aggregating", "ks3d-laminar", "aggregating", costly=True),
     Problem("kpp2d", "kpp2d"),
 )
 
@@ -74,7 +78,7 @@ def competitors(request: Request) -> tuple[Entry, ...]:
 
 def _run(problem: Problem, request: Request, seed: int, entry: Entry) -> RunJob:
     searched = request.preset != "paper" and entry != _DEFAULT
-    return competitor(
+    run = competitor(
         entry,
         problem.experiment,
         request,
@@ -82,6 +86,12 @@ def _run(problem: Problem, request: Request, seed: int, entry: Entry) -> RunJob:
         physics=problem.physics,
         options_of=search_of(entry, request) if searched else None,
     )
+    return thinned(run) if problem.costly else run
+
+
+def _clouds(problem: Problem, request: Request, seed: int) -> RunJob:
+    run = clouds_run(problem.experiment, request, seed, problem.physics)
+    return thinned(run) if problem.costly else run
 
 
 def _runs_of_seed(problem: Problem, request: Request, seed: int) -> list[RunJob]:
@@ -94,12 +104,8 @@ def _jobs(problems: Sequence[Problem], request: Request) -> list[Job]:
         for seed in request.seeds
         for problem in problems
         for runs in [_runs_of_seed(problem, request, seed)]
-        for job in (*map(scores, runs), _untrained_job(problem, request, seed))
+        for job in (*map(scores, runs), untrained_job(_clouds(problem, request, seed)))
     ]
-
-
-def _untrained_job(problem: Problem, request: Request, seed: int) -> Job:
-    return untrained_job(clouds_run(problem.experiment, request, seed, problem.physics))
 
 
 @dataclass(frozen=True)
@@ -169,10 +175,7 @@ def _ours(found: Mapping[str, Line]) -> str:
 
 
 def _untrained(problem: Problem, request: Request, store: Store) -> dict[str, Curve]:
-    clouds = [
-        clouds_run(problem.experiment, request, seed, problem.physics) for seed in request.seeds
-    ]
-    return untrained_curves(store, clouds)
+    return untrained_curves(store, [_clouds(problem, request, seed) for seed in request.seeds])
 
 
 def _scores_table(
