@@ -79,7 +79,7 @@ _STAGE_1 = (
     Variant("optimal", "pairs of an optimal plan", ("stage_1.coupling=exact",)),
     Variant("logit-normal", "logit-normal times", ("stage_1.times=logit-normal",)),
     Variant("no-jitter", "no noise on the parameter", ("stage_1.jitter=0",)),
-    Variant("plain", "parameter in the trunk alone", ("stage_1.head=plain", "stage_1.jitter=0")),
+    Variant("plain", "parameter in the trunk alone", ("stage_1.jitter=0", "stage_1.head=plain")),
     Variant("narrow", "half the width", ("stage_1.width=64",)),
 )
 _PARTICLES = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000)
