@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -400,6 +401,12 @@ class Config:
         )
 
 
+@functools.cache
+def type_hints(section: type) -> dict[str, Any]:
+    """Types of the fields of a section; annotations are text, which takes long to evaluate."""
+    return get_type_hints(section)
+
+
 def _jitter_needs_affine(head: str, jitter: float) -> None:
     """A plain head knows the parameter from the trunk alone, which jitter would blur."""
     if head == "plain" and jitter > 0.0:
@@ -408,7 +415,7 @@ def _jitter_needs_affine(head: str, jitter: float) -> None:
 
 def _check_types(config: object) -> None:
     """Every field has the type that it is declared with; a float may be an integer."""
-    for name, declared in get_type_hints(type(config)).items():
+    for name, declared in type_hints(type(config)).items():
         value = getattr(config, name)
         if not _fits(value, declared):
             expected = (

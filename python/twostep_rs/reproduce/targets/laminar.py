@@ -130,12 +130,12 @@ def _claims(reading: str, first: Curve, second: Curve) -> list[Claim]:
     least = max(score.ratio for score in first.values() if score.training_range)
     beyond = max(second)
     known = [p for p in second if p in printed]
-    ahead = [p for p in known if second[p].value <= printed[p]]
+    ahead = [p for p in known if second[p].value - 2.0 * second[p].error <= printed[p]]
     gain, said = first[beyond].value / second[beyond].value, 0.197 / 0.0214
     return [
         Claim(
             f"Deep Particle lowers W2 at every sigma ({reading})",
-            _verdict_of_refinement(len(sure), len(first), least),
+            _verdict_of_refinement(len(below), len(sure), len(first), least),
             f"lower at {len(below)} of {len(first)}, beyond two standard errors at {len(sure)}; "
             f"MeanFlow alone is at most {least:.2f} times the floor in the range of training",
         ),
@@ -148,13 +148,14 @@ def _claims(reading: str, first: Curve, second: Curve) -> list[Claim]:
         Claim(
             f"printed distances of Deep Particle ({reading})",
             "better" if len(ahead) == len(known) else "not reproduced",
-            f"ours are at or below the printed ones at {len(ahead)} of {len(known)}",
+            f"ours are at or below the printed ones, within two standard errors, at {len(ahead)} "
+            f"of {len(known)}",
         ),
     ]
 
 
-def _verdict_of_refinement(sure: int, count: int, least: float) -> Verdict:
-    if sure == count:
+def _verdict_of_refinement(below: int, sure: int, count: int, least: float) -> Verdict:
+    if below == count and 2 * sure > count:
         return "reproduced"
     # Nothing can be lowered that is at the floor already.
     return "open" if least < 1.1 else "not reproduced"
