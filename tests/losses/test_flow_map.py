@@ -335,7 +335,8 @@ def test_large_errors_count_less_by_the_weight_that_the_formula_says(stop):
         gradients = torch.autograd.grad(found.loss, weights)
         rest = loss(rows.rows(slice(15))).loss * 15
         expected = torch.autograd.grad(
-            (rest + sum(f * one.loss for f, one in zip(factors, singles, strict=True))) / 40, weights
+            (rest + sum(f * one.loss for f, one in zip(factors, singles, strict=True))) / 40,
+            weights,
         )
         for one, other in zip(gradients, expected, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-8, atol=1e-12)
