@@ -168,7 +168,11 @@ def test_tensors_come_back_as_tensors():
         ({"log_weights": [0.0, np.nan]}, InputError, "log_weights: .* NaN at flat index 1"),
         ({"log_weights": [0.0, np.inf]}, InputError, "log_weights: .* inf at flat index 1"),
         ({"weights": ["a"]}, DtypeError, "weights: expected real numbers"),
-        ({"weights": [1.0], "m": 0}, InputError, "m: expected at least 1, got 0"),
+        (
+            {"weights": [1.0], "m": 0},
+            InputError,
+            "m: expected an integer from 1 to 4294967039, got 0",
+        ),
         ({"weights": [1.0], "m": 2.5}, DtypeError, "m: expected an integer"),
         ({"weights": [1.0], "scheme": "best"}, InputError, "scheme: expected one of .*'best'"),
         ({"weights": [1.0], "seed": -1}, InputError, "seed: expected"),

@@ -335,7 +335,7 @@ def main() -> None:
     for n in (1_000,) if options.smoke else (10_000, 100_000, 1_000_000, 10_000_000):
         rows.append(against_size(n))
         print(json.dumps(rows[-1]), flush=True)
-    rows.append(long_run(1 if options.smoke else 1024))
+    rows.append(long_run(1 if options.smoke else 4096))
     print(json.dumps(rows[-1]), flush=True)
     if options.json:
         options.json.write_text(

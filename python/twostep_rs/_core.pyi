@@ -216,10 +216,10 @@ def torus_points(
 def resample(
     weights: NDArray[np.float64],
     logarithmic: bool,
-    m: int,
     scheme: str,
     in_place: bool,
     seed: int,
+    ancestors: NDArray[np.int64],
     *,
     threads: int | None = None,
-) -> NDArray[np.int64]: ...
+) -> None: ...

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Scheme = Literal["systematic", "stratified", "multinomial", "residual", "ssp", "killing"]
 
 _LARGEST_SEED = 2**64 - 1
+_MOST = 2**32 - 257
 
 
 def resample(
@@ -75,14 +76,17 @@ def resample(
         [2, 2, 2]
     """
     name, values = _one_of(weights, log_weights)
-    count = len(values) if m is None else as_integer("m", m, low=1)
-    ancestors = _core.resample(
+    count = len(values) if m is None else as_integer("m", m, low=1, high=_MOST)
+    scheme = as_choice("scheme", scheme, get_args(Scheme))
+    seed = as_integer("seed", seed, low=0, high=_LARGEST_SEED)
+    ancestors = np.empty(count, dtype=np.int64)
+    _core.resample(
         values,
         name == "log_weights",
-        count,
-        as_choice("scheme", scheme, get_args(Scheme)),
+        scheme,
         bool(in_place),
-        as_integer("seed", seed, low=0, high=_LARGEST_SEED),
+        seed,
+        ancestors,
         threads=as_threads(threads),
     )
     return like(weights, log_weights)(ancestors)

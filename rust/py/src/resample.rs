@@ -1,6 +1,6 @@
 //! Resampling.
 
-use numpy::{PyArray1, PyReadonlyArray1};
+use numpy::{PyReadonlyArray1, PyReadwriteArray1};
 use pyo3::prelude::*;
 use twostep_core::sim::{self, Order, Scheme, Weights};
 use twostep_core::{Result, pool};
@@ -16,9 +16,11 @@ const SMALL: usize = 1 << 20;
 /// Up to here one thread is faster than the way to others.
 const TINY: usize = 1 << 15;
 
-/// The ancestors of `m` particles drawn by weights, or by their logarithms.
+/// Write the ancestors of particles drawn by weights, or by their logarithms, to `ancestors`.
+///
+/// The caller has the place for them, so that nobody fills it with zeros first.
 #[pyfunction]
-#[pyo3(signature = (weights, logarithmic, m, scheme, in_place, seed, *, threads=None))]
+#[pyo3(signature = (weights, logarithmic, scheme, in_place, seed, ancestors, *, threads=None))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 #[expect(
     clippy::needless_pass_by_value,
@@ -28,36 +30,36 @@ pub(crate) fn resample<'py>(
     py: Python<'py>,
     weights: PyReadonlyArray1<'py, f64>,
     logarithmic: bool,
-    m: usize,
     scheme: &str,
     in_place: bool,
     seed: u64,
+    mut ancestors: PyReadwriteArray1<'py, i64>,
     threads: Option<usize>,
-) -> PyResult<Bound<'py, PyArray1<i64>>> {
+) -> PyResult<()> {
     let scheme = Scheme::from_name("scheme", scheme).map_err(|error| to_python(&error))?;
     let order = if in_place {
         Order::InPlace
     } else {
         Order::Sorted
     };
-    let draw = |values: &[f64]| -> Result<Vec<i64>> {
+    let ancestors = ancestors.as_slice_mut()?;
+    let size = weights.as_array().len().max(ancestors.len());
+    let mut draw = |values: &[f64]| -> Result<()> {
         let weights = if logarithmic {
             Weights::Logarithmic(values)
         } else {
             Weights::Plain(values)
         };
-        sim::resample(weights, m, scheme, order, seed)
+        sim::resample(weights, scheme, order, seed, ancestors)
     };
-    let size = weights.as_array().len().max(m);
-    let ancestors = match weights.as_slice() {
-        Ok(values) if size <= TINY => draw(values).map_err(|error| to_python(&error))?,
+    match weights.as_slice() {
+        Ok(values) if size <= TINY => draw(values).map_err(|error| to_python(&error)),
         Ok(values) if size <= SMALL => pool::pool(threads)
             .and_then(|pool| pool.install(|| draw(values)))
-            .map_err(|error| to_python(&error))?,
+            .map_err(|error| to_python(&error)),
         _ => {
             let values = vector(&weights);
-            run(py, threads, None, |_| draw(&values))?
+            run(py, threads, None, |_| draw(&values))
         }
-    };
-    Ok(PyArray1::from_vec(py, ancestors))
+    }
 }

@@ -84,17 +84,18 @@ pub enum Order {
     InPlace,
 }
 
-/// The ancestors of `m` particles drawn from weighted ones.
+/// Write the ancestors of particles drawn from weighted ones; as many as there is place for.
 ///
 /// Runs on the current rayon pool or, outside of any, on the calling thread; the result is the
 /// same.
 pub fn resample(
     weights: Weights<'_>,
-    m: usize,
     scheme: Scheme,
     order: Order,
     seed: u64,
-) -> Result<Vec<i64>> {
+    ancestors: &mut [i64],
+) -> Result<()> {
+    let m = ancestors.len();
     let (name, values) = match weights {
         Weights::Plain(values) => ("weights", values),
         Weights::Logarithmic(values) => ("log_weights", values),
@@ -153,14 +154,16 @@ pub fn resample(
         step: 0,
     };
     if order == Order::Sorted && matches!(scheme, Scheme::Systematic | Scheme::Stratified) {
-        return Ok(sorted_by_strata(draw, scheme, &mut sums));
+        sorted_by_strata(draw, scheme, &mut sums, ancestors);
+        return Ok(());
     }
     let mut counts = vec![[0; TILE]; sums.len()];
     draw.counts(scheme, &mut sums, &mut counts);
-    Ok(match order {
-        Order::Sorted => sorted(&mut counts, m),
-        Order::InPlace => in_place(&counts, m),
-    })
+    match order {
+        Order::Sorted => sorted(&mut counts, ancestors),
+        Order::InPlace => in_place(&counts, ancestors),
+    }
+    Ok(())
 }
 
 /// 1 where sums of numbers up to `x` are far from the ends of the range, else a power of two that
@@ -306,13 +309,12 @@ impl Vectorised for Largest<'_> {
 }
 
 /// Each particle as often as it has offspring.
-fn sorted(counts: &mut [Counts], m: usize) -> Vec<i64> {
-    let mut ancestors = vec![0; m];
+fn sorted(counts: &mut [Counts], ancestors: &mut [i64]) {
     let ends = counts.iter().scan(0, |end, counts| {
         *end += counts::of_tile(counts);
         Some(*end)
     });
-    let mut parts = cut(&mut ancestors, ends.collect::<Vec<_>>());
+    let mut parts = cut(ancestors, ends.collect::<Vec<_>>());
     for_each_tile(
         counts,
         &mut parts,
@@ -321,15 +323,13 @@ fn sorted(counts: &mut [Counts], m: usize) -> Vec<i64> {
             vectorise(Expand(counts, index, part));
         },
     );
-    ancestors
 }
 
 /// The same, where the number of offspring of a tile is known before those of its particles.
-fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum]) -> Vec<i64> {
+fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum], ancestors: &mut [i64]) {
     let points = Points::new(draw, scheme);
-    let mut ancestors = vec![0; draw.offspring];
     let ends = sums.iter().map(|sum| points.below(sum.through));
-    let mut parts = cut(&mut ancestors, ends.collect::<Vec<_>>());
+    let mut parts = cut(ancestors, ends.collect::<Vec<_>>());
     for_each_tile(
         sums,
         &mut parts,
@@ -339,7 +339,6 @@ fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum]) -> Vec
             vectorise(Expand(counts, index, part));
         },
     );
-    ancestors
 }
 
 /// Parts that end at `ends`.
@@ -372,6 +371,7 @@ impl Vectorised for Expand<'_> {
         }
         // Without a branch on the counts: first, at the place where a particle's offspring begin,
         // how many particles later than the last one with offspring it is; then the sums of that.
+        ancestors.fill(0);
         let mut place = 0;
         for &count in counts {
             place += count as usize;
@@ -388,16 +388,17 @@ impl Vectorised for Expand<'_> {
     }
 }
 
-fn in_place(counts: &[Counts], m: usize) -> Vec<i64> {
-    let mut ancestors: Vec<i64> = (0..m as i64).collect();
+fn in_place(counts: &[Counts], ancestors: &mut [i64]) {
+    for (place, ancestor) in ancestors.iter_mut().enumerate() {
+        *ancestor = place as i64;
+    }
     let mut births = Births::of(counts.len());
     for (index, (counts, births)) in counts.iter().zip(&mut births).enumerate() {
-        births.find(counts, index, m);
+        births.find(counts, index, ancestors.len());
     }
     for (free, parent) in Births::pairs(&births) {
         ancestors[free as usize] = i64::from(parent);
     }
-    ancestors
 }
 
 #[cfg(test)]
@@ -413,6 +414,19 @@ mod tests {
         "ssp",
         "killing",
     ];
+
+    /// Into a vector.
+    fn resample(
+        weights: Weights<'_>,
+        m: usize,
+        scheme: Scheme,
+        order: Order,
+        seed: u64,
+    ) -> Result<Vec<i64>> {
+        let mut ancestors = vec![-1; m];
+        super::resample(weights, scheme, order, seed, &mut ancestors)?;
+        Ok(ancestors)
+    }
 
     fn draw(weights: &[f64], m: usize, scheme: &str, order: Order, seed: u64) -> Vec<i64> {
         let scheme = Scheme::from_name("scheme", scheme).expect("a scheme");

@@ -1,0 +1,47 @@
+//! Particles that a run begins with.
+
+use std::f64::consts::TAU;
+
+use rayon::prelude::*;
+
+use crate::Result;
+use crate::domain::wrap;
+use crate::rng::{Purpose, Stream};
+use crate::sim::particles::particle_count;
+
+/// `n` independent points, uniform on the torus of period `2 pi`.
+pub fn uniform_torus<const D: usize>(n: usize, seed: u64) -> Result<Vec<[f64; D]>> {
+    on_torus(n, seed, |stream, particle, block| {
+        stream.uniforms(particle, 0, block).map(|u| TAU * u)
+    })
+}
+
+/// `n` independent points of the normal law around the centre of `[0, 2 pi]^D` with this
+/// `deviation`, wrapped around the torus.
+pub fn gaussian_torus<const D: usize>(
+    n: usize,
+    deviation: f64,
+    seed: u64,
+) -> Result<Vec<[f64; D]>> {
+    on_torus(n, seed, |stream, particle, block| {
+        let normals = stream.normals(particle, 0, block);
+        normals.map(|normal| TAU / 2.0 + deviation * normal)
+    })
+}
+
+fn on_torus<const D: usize>(
+    n: usize,
+    seed: u64,
+    pair: impl Fn(Stream, u32, u32) -> [f64; 2] + Sync,
+) -> Result<Vec<[f64; D]>> {
+    particle_count("n", n, 1)?;
+    let stream = Stream::new(seed, Purpose::Prior);
+    let point = |particle: usize| {
+        let mut point = [0.0; D];
+        for (block, part) in point.chunks_mut(2).enumerate() {
+            part.copy_from_slice(&pair(stream, particle as u32, block as u32)[..part.len()]);
+        }
+        point.map(|x| wrap(x, TAU))
+    };
+    Ok((0..n).into_par_iter().map(point).collect())
+}
