@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from twostep_rs.reproduce.claims import Claim, verdict_of
-from twostep_rs.reproduce.ranking import ranking
+from twostep_rs.reproduce.comparisons import FEW, comparisons, ranks_of
+from twostep_rs.reproduce.competition import lost
 from twostep_rs.reproduce.scores import Curve, ratio_at
 from twostep_rs.reproduce.untrained import ENTROPIC_PARTICLES
 from twostep_rs.runs.page import Table
@@ -17,16 +18,13 @@ if TYPE_CHECKING:
 
     from twostep_rs.reproduce.scores import Score
 
-FEW = 2
-"""Evaluations of a method that is compared with ours."""
-
 
 @dataclass(frozen=True)
 class Line:
     """A method in a table.
 
     Attributes:
-        title: of it, with the seeds that are lost.
+        title: of it.
         evaluations: of networks, for a particle.
         scores: by parameter, over the seeds that are left; none where all have diverged.
         seeds: the same of every seed alone.
@@ -41,6 +39,11 @@ class Line:
     def complete(self) -> bool:
         """Whether no seed has diverged."""
         return all(self.seeds)
+
+    @property
+    def label(self) -> str:
+        """The title, and the seeds that are lost."""
+        return f"{self.title}{lost(self.seeds)}"
 
 
 def scores_table(found: Mapping[str, Line], untrained: Mapping[str, Curve], seeds: int) -> Table:
@@ -60,7 +63,7 @@ def scores_table(found: Mapping[str, Line], untrained: Mapping[str, Curve], seed
             floor,
             *(
                 [
-                    line.title,
+                    line.label,
                     str(line.evaluations),
                     *(ratio_at(line.scores, parameter) for parameter in first),
                 ]
@@ -84,41 +87,8 @@ def _heading(parameter: float, score: Score) -> str:
 
 
 def ranks_table(problems: Mapping[str, Mapping[str, Line]]) -> Table:
-    """Mean ranks over systems and seeds, of the methods of at most two evaluations.
-
-    A comparison is a system and a seed; a method's score there is the mean logarithm of W2 squared
-    over the parameters, which are no comparisons of their own: one network answers for all. One
-    that has diverged comes last.
-    """
-    shared = [
-        name
-        for name, line in next(iter(problems.values())).items()
-        if line.evaluations <= FEW and all(name in found for found in problems.values())
-    ]
-    order = ranking(
-        {
-            name: [
-                _mean_logarithm(seed) for found in problems.values() for seed in found[name].seeds
-            ]
-            for name in shared
-        }
-    )
-    titles = {name: line.title for found in problems.values() for name, line in found.items()}
-    return Table(
-        "Mean ranks of methods of at most two evaluations",
-        ("method", "mean rank", "not told from the best"),
-        [
-            [titles[name], f"{rank:.2f}", "yes" if name in order.tied else "no"]
-            for name, rank in order.ranks.items()
-        ],
-        f"Over {order.problems} comparisons (systems and seeds), by the mean logarithm of W2 "
-        f"squared over the parameters; critical difference {order.critical_difference:.2f} "
-        "(Nemenyi, 5 %). Seeds of one system share its references' floor, not their references.",
-    )
-
-
-def _mean_logarithm(seed: Curve) -> float:
-    return sum(math.log(score.value) for score in seed.values()) / len(seed) if seed else math.inf
+    """Mean ranks over systems and seeds, of the methods of at most two evaluations."""
+    return ranks_of([comparisons(found) for found in problems.values()])
 
 
 def lowest(system: str, ours: Line, found: Mapping[str, Line]) -> Claim:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.methods import registry as methods
+from twostep_rs.reproduce.comparisons import FEW, comparisons
 from twostep_rs.reproduce.competition import (
     clouds_run,
     competitor,
     costs_of,
-    lost,
     rows_of_scores,
     scores,
 )
 from twostep_rs.reproduce.costs import costs_table
 from twostep_rs.reproduce.entries import PRINTED, SEARCHED, Entry, competing
 from twostep_rs.reproduce.method_tables import (
-    FEW,
     Line,
     lowest,
     ranks_table,
@@ -129,8 +128,7 @@ def lines(problem: Problem, request: Request, store: Store) -> dict[str, Line]:
                 continue
             refined = config.stages == FEW and stage == 1
             found[_name(entry, stage)] = Line(
-                f"{entry.title}{' + DP' if stage == 2 and _name(entry, 2) != entry.name else ''}"
-                f"{lost(rows)}",
+                f"{entry.title}{' + DP' if stage == 2 and _name(entry, 2) != entry.name else ''}",
                 evaluations - refined,
                 curve(rows, kind, stage),
                 [curve([of_seed], kind, stage) for of_seed in rows],
@@ -163,11 +161,7 @@ def _summarise(problem: Problem, request: Request, store: Store) -> Summary:
             "scores": numbers({name: line.scores for name, line in found.items()}),
             "untrained": numbers(references),
             "evaluations": {name: line.evaluations for name, line in found.items()},
-            "diverged": {
-                name: sum(not seed for seed in line.seeds)
-                for name, line in found.items()
-                if not line.complete
-            },
+            "comparisons": comparisons(found),
         },
         [
             scores_table(found, references, len(request.seeds)),
