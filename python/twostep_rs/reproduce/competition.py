@@ -17,7 +17,7 @@ from twostep_rs.runs.files import read_json
 from twostep_rs.runs.steps import samplers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
     from pathlib import Path
 
     from twostep_rs.config import Coupling
@@ -98,8 +98,8 @@ def costs_of(store: Store, runs: Sequence[RunJob]) -> list[Cost | None]:
     return [each and cost(store, run, each) for run, each in zip(runs, sampled, strict=True)]
 
 
-def lost(seeds: Sequence[Sequence[Row]]) -> str:
-    """What a table says behind the title of a method, of whose seeds these are the rows."""
+def lost(seeds: Sequence[Sized]) -> str:
+    """What a table says behind the title of a method, of whose seeds these are rows or scores."""
     count = sum(not rows for rows in seeds)
     if not count:
         return ""

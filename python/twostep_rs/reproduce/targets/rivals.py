@@ -142,7 +142,7 @@ def _untrained(store: Store, request: Request) -> dict[str, Curve]:
 
 
 def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> Table:
-    first = max(found.values(), key=len)
+    first = _longest(found)
     return Table(
         f"W2 squared over the sampling floor{label}",
         ("sigma", "floor", *found, "training range"),
@@ -161,8 +161,13 @@ def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> T
     )
 
 
+def _longest(found: Mapping[str, Curve]) -> Curve:
+    """Scores of a method that has not diverged, which has them at all parameters."""
+    return max(found.values(), key=len)
+
+
 def _ranks_table(found: Mapping[str, Curve], request: Request, label: str) -> Table:
-    parameters = list(max(found.values(), key=len))
+    parameters = list(_longest(found))
     order = ranking(
         {
             name: [each[p].value if p in each else math.inf for p in parameters]
@@ -210,8 +215,7 @@ def _printed_table() -> Table:
 
 def _ordering(found: Mapping[str, Curve], label: str) -> Claim:
     """The printed order at sigma >= 160, by differences of more than two standard errors."""
-    every = max(found.values(), key=len)
-    far = [sigma for sigma in every if sigma >= _FAR]
+    far = [sigma for sigma in _longest(found) if sigma >= _FAR]
     held, reversed_ = 0, 0
     for sigma in far:
         for worse, better in itertools.pairwise(_ORDER):
