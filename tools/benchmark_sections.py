@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import benchmark_methods
 import summarise_results
 import summarise_transport
+from benchmark_records import machine_of, read
 from result_tables import markdown, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
-
-COMPARISONS = (
-    *(
-        f"methods{name}"
-        for name in ("", "-laminar", "-kolmogorov", "-4d", "-aggregating", "-kpp2d")
-    ),
-    *("table-2", "mixture", "search"),
-)
-"""Targets that compare methods."""
 
 _ORDER = ("reproduced", "better", "not reproduced", "open")
 
@@ -37,12 +29,6 @@ class Section:
 
     title: str
     text: Callable[[Path], str]
-
-
-def read(file: Path) -> dict[str, Any]:
-    """A record."""
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
 
 
 def made(record: Mapping[str, Any]) -> str:
@@ -236,31 +222,8 @@ def accuracy(results: Path) -> str:
         parts += [
             f"### {file.relative_to(results).with_suffix('')}",
             summarise_results.table(found),
-            f"{seeds} seed{'s' if seeds > 1 else ''}; {_machine(status)}.",
+            f"{seeds} seed{'s' if seeds > 1 else ''}; {machine_of(status)}.",
         ]
-    return "\n\n".join(parts)
-
-
-def methods(results: Path) -> str:
-    """Tables of every comparison of methods that was recorded."""
-    parts = [
-        "What is the same for all, how options are searched and how to read the tables says "
-        "[rivals](rivals.md). Under `paper` the options are those that are printed, in both "
-        "readings of the pairs that the text leaves open."
-    ]
-    for name in COMPARISONS:
-        file = results / "reproduce" / name / "result.json"
-        if not file.exists():
-            continue
-        found = read(file)
-        parts.append(f"### {name}: {found['title']}")
-        for table in found["tables"]:
-            if table["title"] != "As printed":
-                lines = [table["heading"], *table["lines"]]
-                parts += [f"#### {table['title']}", markdown(lines), table["note"]]
-        machines = "; ".join(sorted({_machine(one) for one in found["machines"]}))
-        seeds = ", ".join(map(str, found.get("seeds", found["request"]["seeds"])))
-        parts.append(f"`{found['command']}`, seeds {seeds}; {machines}.")
     return "\n\n".join(parts)
 
 
@@ -273,7 +236,7 @@ def verdicts(results: Path) -> str:
         found = read(file)
         link = f"[{found['target']}](../results/reproduce/{file.parent.name}/result.md)"
         seeds = ", ".join(map(str, found.get("seeds", found["request"]["seeds"])))
-        machines = sorted({_machine(one) for one in found["machines"]})
+        machines = sorted({machine_of(one) for one in found["machines"]})
         made_of.append(
             [
                 link,
@@ -297,11 +260,6 @@ def verdicts(results: Path) -> str:
     )
 
 
-def _machine(machine: Mapping[str, Any]) -> str:
-    gpu = str(machine.get("gpu") or "").partition(" (")[0]
-    return ", ".join(filter(None, [machine["processor"], f"{machine['cores']} cores", gpu]))
-
-
 SECTIONS: Sequence[Section] = (
     Section("Exact transport", transport),
     Section("Distances in four dimensions", four_dimensions),
@@ -317,7 +275,7 @@ SECTIONS: Sequence[Section] = (
     Section("Simulation", kernels),
     Section("Growth rates of KPP fronts", fronts),
     Section("Accuracy", accuracy),
-    Section("Methods beside each other", methods),
+    Section("Methods beside each other", benchmark_methods.section),
     Section("Claims of the papers", verdicts),
 )
 """In the order of the page. Another is a function of the directory of results, and a line here."""

@@ -1,14 +1,17 @@
 """Sinkhorn's sums on a GPU: exactness, memory, block sizes, and time beside rivals.
 
 Exactness is that of both sums against the dense matrix in float64. Times are of updates of both
-potentials of two clouds of 4096 points in three dimensions, from zero, at one strength, by whoever
-is installed: `flash-sinkhorn` (its alternating solver, with and without TF32), `geomloss` (KeOps
-or dense) and this package; called as they come and, where they can be, recorded as a CUDA graph.
-The rounds alternate; medians. The error is that of the potential after as many updates in float64.
+potentials of two clouds of 4096 points in three dimensions, from zero, at one strength, by this
+package and by those of `--rivals` that are installed: `flash-sinkhorn` (its alternating solver,
+with and without TF32), `geomloss` (dense) and `keops` (geomloss by KeOps); called as they come and,
+where they can be, recorded as a CUDA graph. Each is first tried in a process of its own, so that
+one that crashes there is named and costs no other its figures. The rounds alternate; medians. The
+error is that of the potential after as many updates in float64.
 The part `divisions`, not done by default, times one sum with every division of the work, from which
 those of `twostep_rs.ot.fused` are chosen.
 
-    python benches/python/sinkhorn.py [--smoke] [--parts PART ...] [--json FILE]
+    python benches/python/sinkhorn.py [--smoke] [--parts PART ...] [--rivals RIVAL ...]
+        [--json FILE]
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import itertools
 import json
 import math
 import os
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -29,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from shared.record import record
+from shared.trial import failure
 from twostep_rs.gradient_flows.entropic import Pairs, iterated
 from twostep_rs.ot import log_sums, sinkhorn
 
@@ -37,7 +42,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-RIVALS = {"flash_sinkhorn": "flash-sinkhorn", "geomloss": "geomloss", "pykeops": "pykeops"}
+PACKAGES = {
+    "flash-sinkhorn": ("flash_sinkhorn",),
+    "geomloss": ("geomloss",),
+    "keops": ("geomloss", "pykeops"),
+}
+"""What a rival imports, by the name that it is chosen by."""
 
 # Problems whose blocks are chosen: problems at a time, points, dimension.
 TUNED = ((1, 4096, 3), (2, 2048, 2), (16, 512, 3), (1, 65_536, 3))
@@ -184,56 +194,90 @@ def compile_share(share: str) -> None:
             fused.run(x, y, h, rate, None, others=False, pulls=False, blocks=blocks)
 
 
-def contenders(
-    x: Tensor, y: Tensor, epsilon: float, updates: int
-) -> dict[str, Callable[[], Tensor]]:
-    """By name, what returns the potential of y in units of the cost, (n,)."""
-    n = len(x)
+def ours(x: Tensor, y: Tensor, epsilon: float, updates: int) -> dict[str, Callable[[], Tensor]]:
     strength = torch.full((1,), epsilon, device=x.device)
-    masses = torch.full((n,), 1.0 / n, device=x.device)
 
-    def ours() -> Tensor:
+    def work() -> Tensor:
         return epsilon * iterated(Pairs(x[None], y[None], strength), updates)[0]
 
-    found: dict[str, Callable[[], Tensor]] = {"twostep_rs": ours}
-    if importlib.util.find_spec("flash_sinkhorn"):
-        from flash_sinkhorn.sinkhorn_solvers import sinkhorn_flashstyle_alternating
-
-        for name, tf32 in (("flash-sinkhorn", False), ("flash-sinkhorn, TF32", True)):
-            found[name] = lambda tf32=tf32: sinkhorn_flashstyle_alternating(
-                x, y, masses, masses, eps=epsilon, n_iters=updates, cost_scale=0.5, allow_tf32=tf32
-            )[1]
-    if importlib.util.find_spec("geomloss"):
-        found |= geomloss(x, y, masses, epsilon, updates)
-    return found
+    return {"twostep_rs": work}
 
 
-def geomloss(
-    x: Tensor, y: Tensor, masses: Tensor, epsilon: float, updates: int
-) -> dict[str, Callable[[], Tensor]]:
-    """The soft minimum of its solvers, in turns, without their averaging and annealing."""
+def flash(x: Tensor, y: Tensor, epsilon: float, updates: int) -> dict[str, Callable[[], Tensor]]:
+    from flash_sinkhorn.sinkhorn_solvers import sinkhorn_flashstyle_alternating
+
+    masses = torch.full((len(x),), 1.0 / len(x), device=x.device)
+    options = {"eps": epsilon, "n_iters": updates, "cost_scale": 0.5}
+    return {
+        name: lambda tf32=tf32: sinkhorn_flashstyle_alternating(
+            x, y, masses, masses, **options, allow_tf32=tf32
+        )[1]
+        for name, tf32 in (("flash-sinkhorn", False), ("flash-sinkhorn, TF32", True))
+    }
+
+
+def dense(x: Tensor, y: Tensor, epsilon: float, updates: int) -> dict[str, Callable[[], Tensor]]:
     from geomloss._legacy import sinkhorn_samples as module
 
-    def turns(softmin: Callable[..., Tensor], ahead: Any, back: Any) -> Callable[[], Tensor]:
-        def work() -> Tensor:
-            g = torch.zeros(1, len(y), device=y.device)
-            for _ in range(updates):
-                f = softmin(epsilon, ahead, log_masses + g / epsilon)
-                g = softmin(epsilon, back, log_masses + f / epsilon)
-            return g[0]
-
-        log_masses = masses.log()[None]
-        return work
-
-    def dense() -> Tensor:
+    def work() -> Tensor:
         costs = [0.5 * torch.cdist(*ends).square()[None] for ends in ((x, y), (y, x))]
-        return turns(module.softmin_tensorized, *costs)()
+        return turns(module.softmin_tensorized, *costs, len(y), epsilon, updates)
 
-    found: dict[str, Callable[[], Tensor]] = {"geomloss, dense": dense}
-    if importlib.util.find_spec("pykeops") and x.is_cuda:
-        sums = module.lse_genred(module.cost_formulas[2], x.shape[1])
-        softmin = functools.partial(module.softmin_online, log_conv=sums)
-        found["geomloss, KeOps"] = turns(softmin, (x, y), (y, x))
+    return {"geomloss, dense": work}
+
+
+def keops(x: Tensor, y: Tensor, epsilon: float, updates: int) -> dict[str, Callable[[], Tensor]]:
+    from geomloss._legacy import sinkhorn_samples as module
+
+    sums = module.lse_genred(module.cost_formulas[2], x.shape[1])
+    softmin = functools.partial(module.softmin_online, log_conv=sums)
+    return {
+        "geomloss, KeOps": lambda: turns(softmin, (x, y), (y, x), len(y), epsilon, updates),
+    }
+
+
+def turns(
+    softmin: Callable[..., Tensor], ahead: Any, back: Any, n: int, epsilon: float, updates: int
+) -> Tensor:
+    """The soft minimum of geomloss's solvers, in turns, without their averaging and annealing."""
+    device = (ahead if isinstance(ahead, torch.Tensor) else ahead[0]).device
+    log_masses = torch.full((1, n), -math.log(n), device=device)
+    g = torch.zeros(1, n, device=device)
+    for _ in range(updates):
+        f = softmin(epsilon, ahead, log_masses + g / epsilon)
+        g = softmin(epsilon, back, log_masses + f / epsilon)
+    return g[0]
+
+
+CONTENDERS = {"flash-sinkhorn": flash, "geomloss": dense, "keops": keops}
+"""By the name of a rival, what makes its works: each returns the potential of y, (n,)."""
+
+
+def without_keops() -> None:
+    """Let geomloss find no KeOps, whose import alone may end the process."""
+    sys.modules["pykeops"] = None  # type: ignore[assignment]
+
+
+def tried(rival: str, options: argparse.Namespace) -> None:
+    """Let a rival work once."""
+    if rival != "keops":
+        without_keops()
+    x, y = (cloud[0].float() for cloud in clouds(1, 500, 3, options.seed, options.device))
+    for work in CONTENDERS[rival](x, y, 0.3, 2).values():
+        if not bool(work().isfinite().all()):
+            raise ArithmeticError("potentials: expected finite numbers, got others")
+
+
+def chosen(options: argparse.Namespace) -> list[str]:
+    """The rivals that are installed and work here."""
+    found = []
+    for rival in options.rivals:
+        missing = [name for name in PACKAGES[rival] if not importlib.util.find_spec(name)]
+        why = f"{missing[0]} is not installed" if missing else failure(tried, rival, options)
+        if why is None:
+            found.append(rival)
+        else:
+            print(f"{rival} is not measured: {why}", flush=True)
     return found
 
 
@@ -253,9 +297,14 @@ def rivals(options: argparse.Namespace) -> list[dict[str, Any]]:
     x, y = x64.float(), y64.float()
     epsilon = 0.05 * float(torch.cdist(x64, y64).square().mean())
     exact = in_float64(x64, y64, epsilon, updates)
+    names = chosen(options)
+    if "keops" not in names:
+        without_keops()
+    made = [ours, *(CONTENDERS[name] for name in names)]
+    contenders = {k: work for one in made for k, work in one(x, y, epsilon, updates).items()}
     works: dict[tuple[str, str], Callable[[], Tensor]] = {}
     rows = []
-    for name, work in contenders(x, y, epsilon, updates).items():
+    for name, work in contenders.items():
         # KeOps launches on a stream of its own, which no graph records.
         for way in ("as called", "recorded")[: 1 if "KeOps" in name else 2]:
             try:
@@ -282,6 +331,12 @@ def rivals(options: argparse.Namespace) -> list[dict[str, Any]]:
     return rows
 
 
+def installed() -> list[str]:
+    """Names of the rivals' packages, as they are installed by, that are here."""
+    modules = dict.fromkeys(name for names in PACKAGES.values() for name in names)
+    return [name.replace("_", "-") for name in modules if importlib.util.find_spec(name)]
+
+
 PARTS = {"exactness": exactness, "memory": memory, "divisions": tuning, "time": rivals}
 
 
@@ -301,6 +356,7 @@ def main() -> None:
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=["exactness", "memory", "time"]
     )
+    parser.add_argument("--rivals", nargs="*", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument(
         "--compile", metavar="I/N", help="compile a share of the divisions and stop"
     )
@@ -320,8 +376,7 @@ def main() -> None:
     for part in options.parts:
         rows += PARTS[part](options)
         if options.json:
-            here = [package for name, package in RIVALS.items() if importlib.util.find_spec(name)]
-            found = record(options, load, rows, ["torch", "triton", *here])
+            found = record(options, load, rows, ["torch", "triton", *installed()])
             found["hardware"]["gpu"] = torch.cuda.get_device_name()
             options.json.write_text(json.dumps(found, indent=1) + "\n")
 

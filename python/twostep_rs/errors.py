@@ -59,6 +59,13 @@ class ConvergenceError(TwoStepError, RuntimeError):
         self.gap = gap
 
 
+class DivergenceError(ConvergenceError):
+    """A training whose loss has left all bounds; other options or another seed may train."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, gap=float("inf"))
+
+
 class StepSizeWarning(UserWarning):
     """A time step is so coarse that the result shows it."""
 

@@ -24,6 +24,9 @@ MINIMA = {
     "progressive": functools.partial(flow_map.progressive_loss, **taught, jumps=3),
     "LSD": functools.partial(self_distillation.lagrangian_self_distillation, path=PATH),
     "ESD": functools.partial(self_distillation.eulerian_self_distillation, path=PATH),
+    "ESD, gradient": functools.partial(
+        self_distillation.eulerian_self_distillation, path=PATH, stop="gradient"
+    ),
 }
 # What these descend is the gradient of no function: their aims stand still. Steps as a share of
 # the longest that the mean square of an error bears.
@@ -46,7 +49,7 @@ TOLERANCE = 0.01
 
 
 def rows_for(name):
-    alone = name in ("LSD", "ESD", "PSD", "MeanFlow")
+    alone = name in ("LSD", "ESD", "ESD, gradient", "PSD", "MeanFlow")
     return exact_rows(TIMES, diagonal=0.5 if alone else 0.0)
 
 

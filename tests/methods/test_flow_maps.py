@@ -29,6 +29,7 @@ VARIANTS = [
     ("pfmm", {"pairwise": True}),
     ("psd", {"middle": "uniform"}),
     ("lsd", {"half": True}),
+    ("esd", {"stop": "gradient"}),
     ("esd", {"stop": "derivative"}),
 ]
 

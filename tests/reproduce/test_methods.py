@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from twostep_rs import experiments
+from twostep_rs.errors import DivergenceError
 from twostep_rs.methods import registry as methods
 from twostep_rs.reproduce import (
     Place,
@@ -16,6 +17,7 @@ from twostep_rs.reproduce import (
     competition,
     costs,
     entries,
+    method_tables,
     registry,
     yardsticks,
 )
@@ -45,6 +47,7 @@ TINY = (
     "threads=1",
 )
 SOME = tuple(e for e in entries.SEARCHED if e.name in ("meanflow", "sf2m", "deep-particle"))
+WILD = entries.Entry("lsd", "Wild", "lsd", {"learning_rate": 1e30, "clip": 1e30})
 NAME = "ks3d-laminar"
 
 
@@ -53,7 +56,7 @@ def done(tmp_path_factory):
     """The store of both targets, and the request."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (target, search_target):
-            patch.setattr(module, "SEARCHED", SOME)
+            patch.setattr(module, "SEARCHED", (*SOME, WILD))
         patch.setattr(costs, "_PARTICLES", 100)
         store = Store(tmp_path_factory.mktemp("store"))
         request = Request("quick", (0, 1), overrides=TINY)
@@ -84,14 +87,61 @@ def test_every_method_stands_in_the_table_alone_and_refined(done):
         ["MeanFlow + DP", "2"],
         ["Deep Particle alone", "1"],
         ["SF2M, 100 steps", "100"],
+        ["Wild (diverged)", "1"],
+        ["Wild + DP (diverged)", "2"],
         ["nearest cloud", "0"],
         ["interpolated clouds", "0"],
         ["entropic map", "0"],
     ]
-    assert {line[0] for line in ranks.lines} == {line[0] for line in scores.lines[1:5]}
+    assert {line[0] for line in ranks.lines} == {
+        line[0].removesuffix(" (diverged)") for line in scores.lines[1:8] if line[1] != "100"
+    }
     assert "Over 2 comparisons" in ranks.note
-    assert len(costs.lines) == 4
+    assert len(costs.lines) == 5
     assert len(summary.claims) == 2
+
+
+def test_a_method_that_diverges_says_so_and_costs_no_other_its_place(done):
+    store, request, summary, searched = done
+    scores, ranks, costs = summary.tables
+    assert scores.lines[6][2:] == ["diverged", "diverged"]
+    assert sorted(line[:2] for line in ranks.lines[-2:]) == [
+        ["Wild", "5.50"],
+        ["Wild + DP", "5.50"],
+    ]
+    assert costs.lines[-1][:2] == ["Wild + DP", "diverged"]
+    compared = summary.numbers["comparisons"]["scores"]
+    assert compared["lsd"] == compared["lsd + DP"] == [None, None]
+    assert "sf2m" not in compared
+    assert all("Wild" not in claim.reason for claim in summary.claims)
+    (table,) = (table for table in searched.tables if table.title == "Wild")
+    assert [line[1:] for line in table.lines] == [["diverged", "yes"], *[["diverged", ""]] * 2]
+    run = target._run(target.PROBLEMS[0], request, 0, WILD)
+    found = store.document(competition.scores(run))["diverged"]
+    assert found["stage"] == 1
+    assert found["reason"].startswith("loss: expected a number below")
+    with pytest.raises(DivergenceError, match=r"loss: expected a number below .*, got nan"):
+        replace(run, may_diverge=False).run(Place(store.path(run), store, Silent()))
+
+
+def test_our_own_method_cannot_win_where_it_diverges():
+    ours = method_tables.Line("Ours", 2, {}, [{}, {}])
+    for claim in (
+        method_tables.lowest("laminar", ours, {"two-step": ours}),
+        method_tables.untrained_claim("laminar", ours, {}),
+    ):
+        assert (claim.verdict, claim.reason) == (
+            "not reproduced",
+            "2 of 2 trainings of it diverged",
+        )
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [([(1,), (1,)], ""), ([(), (1,)], " (1 of 2 seeds diverged)"), ([(), ()], " (diverged)")],
+)
+def test_a_title_says_how_many_seeds_have_diverged(rows, said):
+    assert competition.lost(rows) == said
 
 
 def test_runs_of_a_seed_share_clouds_and_references_and_seeds_share_neither(done):
@@ -176,7 +226,7 @@ def test_every_trial_of_every_method_can_be_trained(preset):
 
 def line(value, evaluations=1, title=""):
     scores = {160.0: Score(value, 1e-3, 0.005, 1e-4, False)}
-    return target.Line(title, evaluations, scores, [scores])
+    return method_tables.Line(title, evaluations, scores, [scores])
 
 
 @pytest.mark.parametrize(
@@ -189,7 +239,7 @@ def line(value, evaluations=1, title=""):
 )
 def test_the_verdict_is_on_methods_of_few_evaluations_beyond_errors(rival, evaluations, verdict):
     found = {"two-step": line(0.02, 2), "rival": line(rival, evaluations, "Rival")}
-    claim = target._lowest("laminar", found["two-step"], found)
+    claim = method_tables.lowest("laminar", found["two-step"], found)
     assert claim.verdict == verdict
     assert ("Rival at 160 (2.00 against 4.00)" in claim.reason) == (verdict == "not reproduced")
 

@@ -8,7 +8,7 @@ import pytest
 
 from twostep_rs import experiments
 from twostep_rs.reproduce import Place, Request, RunJob, Store, costs, entries, registry
-from twostep_rs.reproduce.ranking import ranking
+from twostep_rs.reproduce.ranking import Ranking, ranking
 from twostep_rs.reproduce.schedule import in_order
 from twostep_rs.reproduce.scores import Score
 from twostep_rs.reproduce.store import Cost
@@ -149,3 +149,10 @@ def test_ranks_are_those_of_friedman():
     # Demsar 2006, table 5: q_0.05 = 2.343 for three methods.
     assert found.critical_difference == pytest.approx(2.343 * (3 * 4 / 24) ** 0.5, abs=1e-3)
     assert found.tied == ["a", "b", "c"]  # c is 1.625 behind, less than 1.657
+    assert found.groups == [["a", "b", "c"]]
+
+
+def test_groups_are_the_largest_sets_within_the_critical_difference():
+    found = Ranking({"a": 1.0, "b": 1.5, "c": 2.4, "d": 4.0, "e": 4.5}, 10, 1.0)
+    assert found.groups == [["a", "b"], ["b", "c"], ["d", "e"]]
+    assert Ranking({"a": 1.0, "b": 2.0}, 10, 0.1).groups == [["a"], ["b"]]

@@ -78,11 +78,11 @@ def test_methods_are_compared_alone_and_with_deep_particle(tmp_path):
     request = Request(seeds=(0, 1))
     summary = do(registry.get("planar"), request, Store(tmp_path))
     assert set(summary.numbers) == set(PROBLEMS)
-    assert len(summary.claims) == 1 + 3 + 2 * 3
+    assert len(summary.claims) == 1 + 3 + 3 * 3
     check_tables(summary)
     # Of every method there are both stages, and one stage I for both.
     for by in summary.numbers.values():
-        assert [len(one["w2_squared"]) for one in by.values()] == [2, 2, 2, 2, 1]
+        assert [len(one["w2_squared"]) for one in by.values()] == [2, 2, 2, 2, 2, 1]
     names = {job.name for job in registry.get("planar").jobs(request)}
     shared = {job.name for job in registry.get("w-flow-figure-6").jobs(request)}
     assert shared < names

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from twostep_rs.models.interpolant import Interpolant
     from twostep_rs.models.network import Condition
 
-Stop = Literal["gradient", "derivative"]
+Stop = Literal["velocity", "gradient", "derivative"]
 
 
 @dataclass(frozen=True)
@@ -86,29 +86,31 @@ def eulerian_self_distillation(
     batch: FlowMapBatch,
     *,
     path: Interpolant,
-    stop: Stop = "gradient",
+    stop: Stop = "velocity",
     adaptive_power: float = 0.0,
+    unit: float = 1.0,
 ) -> SelfDistillationLoss:
-    r"""ESD: :math:`|\partial_s X_{s,t}(I_s) + \mathrm{sg}[\nabla X_{s,t} v_{s,s}](I_s)|^2`.
+    r"""ESD: :math:`|\partial_s X_{s,t}(I_s) + \nabla X_{s,t} \, \mathrm{sg}[v_{s,s}](I_s)|^2`.
 
-    With :math:`\dot v` the derivative of v along :math:`(v_{s,s}, 1, 0)` the error is
-    :math:`v_{s,s} - v_{s,t} + (t - s) \dot v`. Where all of the derivative stands still, it is
+    More may stand still: :math:`\mathrm{sg}[\nabla X_{s,t} v_{s,s}]`, so that no derivative along
+    space is differentiated again; or all of the derivative. With :math:`\dot v` the derivative of v
+    along :math:`(v_{s,s}, 1, 0)` the error is :math:`v_{s,s} - v_{s,t} + (t - s) \dot v`, and then
     that of MeanFlow, :math:`v_{s,t} - \mathrm{sg}[v_{s,s} + (t - s) \dot v]`, in the time that runs
     from source to target.
 
-    What stands still is no gradient of the loss, and nothing bounds it: where the map is steep a
-    few rows have errors many times those of all others, whose steps make it steeper. A squared
-    error e therefore counts as :math:`e / \mathrm{sg}[(1 + e / c)^p]`, the weight of MeanFlow (Geng
-    et al. 2025a) in units of the mean squared velocity c of the batch's paths, which leaves the
-    minimiser, where e is zero, and small errors as they are.
+    With the velocity alone the residual is minimised. With more, what moves the map is no gradient
+    of a loss, and nothing bounds it: errors grow in bursts where the map is steep. A squared error
+    e may count as :math:`e / \mathrm{sg}[(1 + e / c)^p]`, by the weight of MeanFlow (Geng et al.
+    2025a), which leaves the minimiser, where e is zero, and small errors as they are.
 
     Args:
         net: the map.
         batch: ends, parameter and times.
         path: of the particles.
-        stop: what carries no gradient: the part along the spatial ``gradient``, or the whole
-            ``derivative``.
+        stop: what carries no gradient: the ``velocity``, the part along the spatial ``gradient``,
+            or the whole ``derivative``.
         adaptive_power: p; with 0 all errors count alike.
+        unit: c, a squared velocity.
     """
     part = _Part.of(net, batch, path)
     zeros, ones = torch.zeros_like(part.s), torch.ones_like(part.s)
@@ -118,13 +120,16 @@ def eulerian_self_distillation(
         with torch.no_grad():
             _, dv = net.tangent(*part, Direction(b, ones, zeros))
         error = b + (part.t - part.s) * dv - net.mean_velocity(*part)
+    elif stop == "velocity":
+        _, error = net.jump_tangent(*part, Direction(b, ones, zeros))
     else:
         with torch.no_grad():
             _, along_b = net.jump_tangent(*part, Direction(b, zeros, zeros))
         still = torch.zeros_like(part.x)
         _, along_s = net.jump_tangent(*part, Direction(still, ones, zeros))
         error = along_s + along_b
-    return _joined(net, batch, path, error, adaptive_power)
+    squared = error.detach().square().sum(dim=1)
+    return _joined(net, batch, path, error, (1.0 + squared / unit).pow(-adaptive_power))
 
 
 class _Part(NamedTuple):
@@ -143,18 +148,22 @@ class _Part(NamedTuple):
 
 
 def _joined(
-    net: TwoTimeMap, batch: FlowMapBatch, path: Interpolant, error: Tensor, power: float = 0.0
+    net: TwoTimeMap,
+    batch: FlowMapBatch,
+    path: Interpolant,
+    error: Tensor,
+    weight: Tensor | None = None,
 ) -> SelfDistillationLoss:
-    """The loss of ``error`` in the rows with an interval and of flow matching in the others."""
+    """The loss of ``error`` in the rows with an interval and of flow matching in the others.
+
+    Weights of the former, (n,), are 1 by default.
+    """
     equal = batch.rows(slice(batch.diagonal))
     condition = net.condition(equal.parameter, equal.seen)
     v = net.velocity(path.position(equal.ends, equal.t), equal.t, condition)
     velocity = (v - path.velocity(equal.ends, equal.t)).square().sum() / len(batch)
     squared = error.square().sum(dim=1)
-    weighted = squared
-    if power > 0.0:
-        unit = path.velocity(batch.ends, batch.s).square().sum(dim=1).mean()
-        weighted = squared * (1.0 + squared.detach() / unit).pow(-power)
+    weighted = squared if weight is None else weight * squared
     return SelfDistillationLoss(
         velocity + weighted.sum() / len(batch),
         velocity.detach(),

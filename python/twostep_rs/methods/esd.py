@@ -26,13 +26,14 @@ class ESDConfig(SelfDistillationConfig):
     """Eulerian self-distillation: what stands still, and how much large errors count.
 
     Attributes:
-        stop: what carries no gradient: the part of the derivative along the spatial ``gradient``,
-            or all of the ``derivative``, as in MeanFlow.
-        adaptive_power: p of the weight (1 + e / c)^-p of a squared error e, where c is the mean
-            squared velocity of the paths; with 0, as published, trainings may diverge.
+        stop: what carries no gradient: the ``velocity``, so that the residual is minimised; the
+            part of the derivative along the spatial ``gradient``, as its authors do with large
+            batches; or all of the ``derivative``, as in MeanFlow.
+        adaptive_power: p of the weight (1 + e / c)^-p of a squared error e, where c is the sum of
+            the variances of the particles; 0 counts all errors alike.
     """
 
-    stop: Literal["gradient", "derivative"] = "gradient"
+    stop: Literal["velocity", "gradient", "derivative"] = "velocity"
     adaptive_power: float = 1.0
 
     def __post_init__(self) -> None:
@@ -63,6 +64,9 @@ def build(scaling: Scaling, config: ESDConfig) -> FlowMap:
 def phases(scaling: Scaling, config: ESDConfig) -> list[Begin]:
     """The map alone."""
     loss = functools.partial(
-        eulerian_self_distillation, stop=config.stop, adaptive_power=config.adaptive_power
+        eulerian_self_distillation,
+        stop=config.stop,
+        adaptive_power=config.adaptive_power,
+        unit=sum(scale * scale for scale in scaling.scale),
     )
     return self_distillation.phases(loss, scaling, config, "esd")

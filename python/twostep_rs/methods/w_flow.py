@@ -38,7 +38,7 @@ class WFlowConfig(MatchingConfig):
     energy: Literal["sinkhorn", "exact", "mmd", "kl"] = "sinkhorn"
     self_transport: Literal["two-batch", "one-batch", "others"] = "two-batch"
     epsilons: tuple[float, ...] = (0.01,)
-    iterations: int = 20
+    iterations: int = 60
     normalised: bool = False
 
     def __post_init__(self) -> None:

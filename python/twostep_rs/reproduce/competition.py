@@ -9,14 +9,15 @@ from twostep_rs import experiments
 from twostep_rs.reproduce import yardsticks
 from twostep_rs.reproduce.costs import Cost, cost, sampling
 from twostep_rs.reproduce.entries import common, entry_run
-from twostep_rs.reproduce.job import Computation, RunJob
+from twostep_rs.reproduce.job import DIVERGED, Computation, RunJob
 from twostep_rs.runs.clouds import write_gallery
 from twostep_rs.runs.directory import RunDirectory
 from twostep_rs.runs.evaluation import Row
+from twostep_rs.runs.files import read_json
 from twostep_rs.runs.steps import samplers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
     from pathlib import Path
 
     from twostep_rs.config import Coupling
@@ -71,6 +72,7 @@ def competitor(
         only=_TRAIN,
         clouds_of=clouds_run(experiment, request, seed, physics),
         options_of=options_of,
+        may_diverge=True,
     )
 
 
@@ -86,13 +88,22 @@ def scores(run: RunJob) -> Computation:
 
 
 def rows_of_scores(store: Store, runs: Sequence[RunJob]) -> list[tuple[Row, ...]]:
-    """What was measured of every run."""
+    """What was measured of every run; nothing where its training has diverged."""
     return [tuple(Row(**row) for row in store.document(scores(run))["rows"]) for run in runs]
 
 
-def costs_of(store: Store, runs: Sequence[RunJob]) -> list[Cost]:
-    """What every run has cost."""
-    return [cost(store, run, store.document(scores(run))["sampling"]) for run in runs]
+def costs_of(store: Store, runs: Sequence[RunJob]) -> list[Cost | None]:
+    """What every run has cost; None where its training has diverged."""
+    sampled = [store.document(scores(run))["sampling"] for run in runs]
+    return [each and cost(store, run, each) for run, each in zip(runs, sampled, strict=True)]
+
+
+def lost(seeds: Sequence[Sized]) -> str:
+    """What a table says behind the title of a method, of whose seeds these are rows or scores."""
+    count = sum(not rows for rows in seeds)
+    if not count:
+        return ""
+    return " (diverged)" if count == len(seeds) else f" ({count} of {len(seeds)} seeds diverged)"
 
 
 def gallery(store: Store, run: RunJob) -> Path:
@@ -107,9 +118,15 @@ def score(place: Place, run: str, references: Sequence[str]) -> dict[str, Any]:
         place: of the job.
         run: name of the run.
         references: names of the jobs that have references and floors.
+
+    Returns:
+        ``rows`` of the evaluation and ``sampling``, what it takes; none of both where training has
+        diverged, and ``diverged``, which says in what stage and why.
     """
     from twostep_rs.training.model import load
 
+    if (place.needed[run] / DIVERGED).exists():
+        return {"rows": [], "sampling": None, "diverged": read_json(place.needed[run] / DIVERGED)}
     directory = RunDirectory.open(place.needed[run])
     config = directory.config
     system = experiments.get(config.experiment).system(config.simulation.physics)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PARTICLES = 15_000
 _REPEATS = 3
+_DIVERGED = ["diverged", *[""] * 5]
 
 
 @dataclass(frozen=True)
@@ -92,19 +93,11 @@ def cost(store: Store, run: RunJob, sampled: Mapping[str, Any]) -> Cost:
     )
 
 
-def costs_table(title: str, methods: Sequence[str], costs: Sequence[Cost]) -> Table:
-    """What several methods have cost, a line for each."""
+def costs_table(title: str, methods: Sequence[str], costs: Sequence[Cost | None]) -> Table:
+    """What several methods have cost, a line for each; None where training has diverged."""
     heading = ("parameters", "evaluations", "training, s", "sampling, ms", "memory, MB")
     lines = [
-        [
-            method,
-            str(found.parameters),
-            str(found.evaluations),
-            f"{found.training:.1f}",
-            f"{1e3 * found.sampling:.1f}",
-            f"{found.memory_mb:.0f}",
-            f"{found.gpu_memory_mb:.0f}",
-        ]
+        [method, *(_DIVERGED if found is None else _cells(found))]
         for method, found in zip(methods, costs, strict=True)
     ]
     return Table(
@@ -114,6 +107,17 @@ def costs_table(title: str, methods: Sequence[str], costs: Sequence[Cost]) -> Ta
         f"Of the first seed, all networks; sampling of {_PARTICLES} particles. Steps are the same "
         "for all, seconds are not; runs that share a machine slow each other down.",
     )
+
+
+def _cells(found: Cost) -> list[str]:
+    return [
+        str(found.parameters),
+        str(found.evaluations),
+        f"{found.training:.1f}",
+        f"{1e3 * found.sampling:.1f}",
+        f"{found.memory_mb:.0f}",
+        f"{found.gpu_memory_mb:.0f}",
+    ]
 
 
 class _Count:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs import experiments
+from twostep_rs.errors import DivergenceError
 from twostep_rs.runs import config_file, pipeline
+from twostep_rs.runs.directory import RunDirectory
 from twostep_rs.runs.files import write_json
 from twostep_rs.runs.status import STEPS
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from twostep_rs.runs.status import Step
 
 DOCUMENT = "document.json"
+
+# What a run leaves whose training has diverged, beside its other files.
+DIVERGED = "diverged.json"
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class RunJob(Job):
         clouds_of: a run that has the same clouds; they are taken over.
         stage_1_of: a run that has trained the same stage I; it is taken over.
         options_of: a search, whose best options change the configuration.
+        may_diverge: whether a training that diverges is a result: the job is done, with
+            :data:`DIVERGED` in its directory, which says in what stage and why.
     """
 
     name: str
@@ -84,6 +91,7 @@ class RunJob(Job):
     clouds_of: RunJob | None = None
     stage_1_of: RunJob | None = None
     options_of: Computation | None = None
+    may_diverge: bool = False
 
     @property
     def needs(self) -> tuple[Job, ...]:
@@ -106,6 +114,17 @@ class RunJob(Job):
         store, config = place.store, self.config
         if self.options_of is not None:
             config = config_file.override(config, store.document(self.options_of)["options"])
+        try:
+            self._run(config, place)
+        except DivergenceError as error:
+            if not self.may_diverge:
+                raise
+            done = RunDirectory.open(place.directory).status().done
+            stage = 2 if "stage_1" in done else 1
+            write_json(place.directory / DIVERGED, {"stage": stage, "reason": str(error)})
+
+    def _run(self, config: Config, place: Place) -> None:
+        store = place.store
         pipeline.run(
             experiments.get(config.experiment),
             config,

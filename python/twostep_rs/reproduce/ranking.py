@@ -33,6 +33,17 @@ class Ranking:
         best = next(iter(self.ranks.values()))
         return [name for name, rank in self.ranks.items() if rank - best < self.critical_difference]
 
+    @property
+    def groups(self) -> list[list[str]]:
+        """The largest sets of neighbours that are not told apart: bars of the usual diagram."""
+        names, found = list(self.ranks), list[list[str]]()
+        for first, name in enumerate(names):
+            bound = self.ranks[name] + self.critical_difference
+            group = [other for other in names[first:] if self.ranks[other] < bound]
+            if not found or group[-1] != found[-1][-1]:
+                found.append(group)
+        return found
+
 
 def ranking(scores: Mapping[str, Sequence[float]]) -> Ranking:
     """Rank methods problem by problem; equal scores share the mean of their ranks.

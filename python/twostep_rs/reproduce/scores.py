@@ -80,6 +80,11 @@ def curve(seeds: Sequence[Iterable[Row]], kind: Kind, stage: int) -> Curve:
     return {parameter: _score(rows) for parameter, rows in by_parameter.items()}
 
 
+def ratio_at(scores: Curve, parameter: float) -> str:
+    """The ratio at a parameter, as tables have it; a method without scores has diverged."""
+    return scores[parameter].ratio_text if parameter in scores else "diverged"
+
+
 def mean_rows(seeds: Sequence[Iterable[Row]]) -> list[Row]:
     """Rows whose figures are means over the seeds, with their standard errors."""
     groups: dict[tuple[object, ...], list[Row]] = {}

@@ -71,7 +71,7 @@ SPACES: Mapping[str, Sequence[Sequence[Choice]]] = {
     ),
     "esd": (
         (("equal_times=0.5",), ("equal_times=0.75",), ("equal_times=0.9",)),
-        (("stop=gradient",), ("stop=derivative",)),
+        (("stop=velocity",), ("stop=gradient",), ("stop=derivative",)),
     ),
     "lmd": ((("backward=false",), ("backward=true",)),),
     "eulerian": (
@@ -188,7 +188,7 @@ def choose(
 
     Returns:
         ``options`` of the best, and ``trials`` with the ratio to the floor of each, at every
-        parameter that was kept and on average.
+        parameter that was kept and on average; none where the training has diverged.
     """
     found: list[dict[str, Any]] = []
     for name, changes in zip(trials, options, strict=True):
@@ -198,9 +198,9 @@ def choose(
             for row in rows
             if row["stage"] == stage
         }
-        mean = float(np.mean(list(ratios.values())))
+        mean = float(np.mean(list(ratios.values()))) if ratios else None
         found.append({"options": list(changes), "ratio": mean, "ratios": ratios})
-    best = int(np.argmin([trial["ratio"] for trial in found]))
+    best = int(np.argmin([math.inf if one["ratio"] is None else one["ratio"] for one in found]))
     return {"options": list(options[best]), "trials": found}
 
 

@@ -156,7 +156,7 @@ def train(
         InputError: the data do not have the pairs that are asked for.
         DeviceError: the device is not there.
         FileFormatError: the checkpoint is broken or of another training.
-        ConvergenceError: the loss is not finite any more.
+        DivergenceError: the loss is not finite any more.
     """
     if data.period is not None and data.origin is None and config.interpolant != "linear":
         raise ConfigError(f"interpolant: expected 'linear' on a torus, got {config.interpolant!r}")

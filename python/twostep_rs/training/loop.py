@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
-from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
+from twostep_rs.errors import DeviceError, DivergenceError, FileFormatError, InputError
 from twostep_rs.training import distributed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(training: Trainable, steps: int, **options: Unpack[Options]) -> None:
         InputError: the ranks of a process group train different things.
         FileFormatError: the checkpoint is broken or belongs to another training.
         DeviceError: the checkpoint is of a training on another type of device.
-        ConvergenceError: the training has diverged.
+        DivergenceError: the training has diverged.
     """
     ranks = distributed.ranks()
     if ranks.several and not distributed.agreed(training.fingerprint):
@@ -131,8 +131,7 @@ def _check(step: int, metrics: dict[str, float], least: float) -> None:
     bound = _DIVERGED * least
     if not abs(metrics["loss"]) < bound:
         expected = "a finite number" if bound == float("inf") else f"a number below {bound:.3g}"
-        raise ConvergenceError(
+        raise DivergenceError(
             f"loss: expected {expected}, got {metrics['loss']} at step {step}; a smaller "
-            "learning_rate or clip helps",
-            gap=float("inf"),
+            "learning_rate or clip helps"
         )

@@ -76,7 +76,8 @@ def train(
         InputError: the batches are larger than the clouds.
         DeviceError: the device is not there.
         FileFormatError: the checkpoint is broken or of another training.
-        ConvergenceError: the loss is not finite any more, or plans did not converge.
+        DivergenceError: the loss is not finite any more.
+        ConvergenceError: plans did not converge.
     """
     with one_thread():
         training = MatchingTraining(name, velocity, data, config, seed, **options)

@@ -48,7 +48,7 @@ def train(
         InputError: the data do not have the pairs that are asked for.
         DeviceError: the device is not there.
         FileFormatError: the checkpoint is broken or of another training.
-        ConvergenceError: the loss is not finite any more.
+        DivergenceError: the loss is not finite any more.
     """
     del prior
     return paired.train(recipe(data.scaling(), config), data, config, seed=seed, **options)

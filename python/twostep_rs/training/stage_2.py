@@ -79,7 +79,7 @@ def train(
         InputError: a batch is larger than the clouds, or the paths of stage I are random.
         DeviceError: the device is not there.
         FileFormatError: the checkpoint is broken or of another training.
-        ConvergenceError: the loss is not finite any more.
+        DivergenceError: the loss is not finite any more.
     """
     with one_thread():
         training = _Training(stage_1, data, config, seed, prior, **options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
@@ -36,16 +37,32 @@ class Workers:
         if min(self._threads, len(parts)) <= 1:
             return [work(part) for part in parts]
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, "twostep", torch.set_num_threads, (1,))
+            self._pool = ThreadPoolExecutor(self._threads, "twostep", _alone)
         return list(self._pool.map(work, parts))
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one thread here, for parts of work and what joins them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    """Let torch use one thread here, for parts of work and what joins them.
+
+    Numbers too small for the exponent of their type are zero meanwhile, as in the threads of
+    :class:`Workers`: a processor takes tens of times as long over them, and the plans between
+    clouds are full of them.
+    """
+    before, flushes = torch.get_num_threads(), _flushes()
+    _alone()
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        torch.set_flush_denormal(flushes)
+
+
+def _alone() -> None:
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+
+
+def _flushes() -> bool:
+    """Whether this thread takes numbers below the normal ones for zero."""
+    return sys.float_info.min / 2.0 == 0.0

@@ -34,11 +34,15 @@ _PROBLEMS: dict[str, type[PlanarProblem]] = {
     "imbalanced": Imbalanced,
     "oval": Oval,
 }
-_METHODS = {
-    "meanflow": "MeanFlow",
-    "lsd": "Lagrangian self-distillation",
-    "w-flow": "W-Flow",
-    "drifting": "Drifting",
+_ENTRIES = {
+    entry.name: entry
+    for entry in (
+        Entry("meanflow", "MeanFlow", "meanflow", stages=1),
+        Entry("lsd", "Lagrangian self-distillation", "lsd", stages=1),
+        Entry("w-flow", "W-Flow", "w-flow", stages=1),
+        Entry("w-flow-exact", "W-Flow, exact plans", "w-flow", {"energy": "exact"}, stages=1),
+        Entry("drifting", "Drifting", "drifting", stages=1),
+    )
 }
 _LONG = "w-flow-long"
 _TIMES = 3
@@ -67,15 +71,18 @@ class _Result:
     seconds: Sequence[float]
 
 
-def _alone(problem: str, method: str, request: Request, seed: int) -> RunJob:
-    return entry_run(Entry(method, _METHODS[method], method, stages=1), problem, request, seed)
+def _alone(problem: str, name: str, request: Request, seed: int) -> RunJob:
+    return entry_run(_ENTRIES[name], problem, request, seed)
 
 
-def _followed(problem: str, method: str, request: Request, seed: int) -> RunJob:
+def _followed(problem: str, name: str, request: Request, seed: int) -> RunJob:
     """By Deep Particle; the same stage I is not trained twice."""
-    entry = Entry(f"{method}-dp", f"{_METHODS[method]} and Deep Particle", method, stages=2)
+    alone = _ENTRIES[name]
+    entry = dataclasses.replace(
+        alone, name=f"{name}-dp", title=f"{alone.title} and Deep Particle", stages=2
+    )
     run = entry_run(entry, problem, request, seed)
-    return dataclasses.replace(run, stage_1_of=_alone(problem, method, request, seed))
+    return dataclasses.replace(run, stage_1_of=_alone(problem, name, request, seed))
 
 
 def _long(problem: str, request: Request) -> RunJob:
@@ -90,8 +97,8 @@ def _jobs(request: Request) -> list[RunJob]:
         for seed in request.seeds
         for problem in _PROBLEMS
         for job in (
-            *(_alone(problem, method, request, seed) for method in _METHODS),
-            *(_followed(problem, method, request, seed) for method in _METHODS),
+            *(_alone(problem, name, request, seed) for name in _ENTRIES),
+            *(_followed(problem, name, request, seed) for name in _ENTRIES),
             *([_long(problem, request)] if seed == _LONG_SEED else []),
         )
     ]
@@ -116,9 +123,9 @@ def _summarise(request: Request, store: Store) -> Summary:
             for name, result in results[problem].items()
         }
         system = _PROBLEMS[problem]()
+        shown = {name: _alone(problem, name, request, request.seeds[0]) for name in _ENTRIES}
         panels = {
-            title: fresh_images(store, _alone(problem, method, request, request.seeds[0]), 1_500)[1]
-            for method, title in _METHODS.items()
+            _ENTRIES[name].title: fresh_images(store, run, 1_500)[1] for name, run in shown.items()
         }
         targets = system.simulate(1.0, n=1_500, seed=SEED).target
         figures[f"planar-{problem}"] = flow_figures.clouds(panels, targets)
@@ -131,13 +138,13 @@ def _summarise(request: Request, store: Store) -> Summary:
 
 def _results(problem: str, request: Request, store: Store) -> dict[str, _Result]:
     found = {
-        method: _result(
-            title,
-            [_alone(problem, method, request, seed) for seed in request.seeds],
-            [_followed(problem, method, request, seed) for seed in request.seeds],
+        name: _result(
+            entry.title,
+            [_alone(problem, name, request, seed) for seed in request.seeds],
+            [_followed(problem, name, request, seed) for seed in request.seeds],
             store,
         )
-        for method, title in _METHODS.items()
+        for name, entry in _ENTRIES.items()
     }
     if _LONG_SEED in request.seeds:
         title = f"W-Flow, {_TIMES} times the steps, one seed"
@@ -228,7 +235,7 @@ def _claims(
     ]
     for problem, by in results.items():
         alone, followed = by["w-flow"].scores
-        two_step = by["meanflow"].scores[1]
+        two_step, exact = by["meanflow"].scores[1], by["w-flow-exact"].scores[0]
         ratios = (
             f"multiples of the floor: W-Flow {_ratio(alone)}, W-Flow with Deep Particle "
             f"{_ratio(followed)}, MeanFlow with Deep Particle {_ratio(two_step)}"
@@ -243,6 +250,11 @@ def _claims(
                 f"{problem}: Deep Particle improves W-Flow",
                 _ahead(followed, alone),
                 ratios,
+            ),
+            Claim(
+                f"{problem}: W-Flow is ahead of its limit at epsilon zero, by exact plans",
+                _ahead(alone, exact),
+                f"multiples of the floor: {_ratio(alone)} and {_ratio(exact)}",
             ),
         ]
     return claims

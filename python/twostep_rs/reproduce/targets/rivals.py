@@ -7,7 +7,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
-from twostep_rs.reproduce.claims import Claim
+from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.competition import (
     clouds_run,
     competitor,
@@ -19,7 +19,7 @@ from twostep_rs.reproduce.competition import (
 from twostep_rs.reproduce.costs import costs_table
 from twostep_rs.reproduce.entries import Entry, entries
 from twostep_rs.reproduce.ranking import ranking
-from twostep_rs.reproduce.scores import Curve, curve, numbers
+from twostep_rs.reproduce.scores import Curve, curve, numbers, ratio_at
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.reproduce.untrained import untrained_curves, untrained_job
 from twostep_rs.runs.clouds import read_gallery
@@ -142,7 +142,7 @@ def _untrained(store: Store, request: Request) -> dict[str, Curve]:
 
 
 def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> Table:
-    first = next(iter(found.values()))
+    first = _longest(found)
     return Table(
         f"W2 squared over the sampling floor{label}",
         ("sigma", "floor", *found, "training range"),
@@ -150,19 +150,30 @@ def _scores_table(found: Mapping[str, Curve], request: Request, label: str) -> T
             [
                 f"{sigma:g}",
                 f"{score.floor:.5f}",
-                *(each[sigma].ratio_text for each in found.values()),
+                *(ratio_at(each, sigma) for each in found.values()),
                 "yes" if score.training_range else "no",
             ]
             for sigma, score in first.items()
         ],
         f"Histogram; mean over {len(request.seeds)} seeds ± its standard error. + DP: stage II "
-        "behind it. Data, network, steps, batch and seeds are the same for all.",
+        "behind it. Data, network, steps, batch and seeds are the same for all; seeds whose "
+        "trainings diverged are left out of the mean of a method.",
     )
 
 
+def _longest(found: Mapping[str, Curve]) -> Curve:
+    """Scores of a method that has not diverged, which has them at all parameters."""
+    return max(found.values(), key=len)
+
+
 def _ranks_table(found: Mapping[str, Curve], request: Request, label: str) -> Table:
-    parameters = list(next(iter(found.values())))
-    order = ranking({name: [each[p].value for p in parameters] for name, each in found.items()})
+    parameters = list(_longest(found))
+    order = ranking(
+        {
+            name: [each[p].value if p in each else math.inf for p in parameters]
+            for name, each in found.items()
+        }
+    )
     return Table(
         f"Mean ranks{label}",
         ("method", "mean rank", "not told from the best"),
@@ -204,10 +215,12 @@ def _printed_table() -> Table:
 
 def _ordering(found: Mapping[str, Curve], label: str) -> Claim:
     """The printed order at sigma >= 160, by differences of more than two standard errors."""
-    far = [sigma for sigma in found["meanflow"] if sigma >= _FAR]
+    far = [sigma for sigma in _longest(found) if sigma >= _FAR]
     held, reversed_ = 0, 0
     for sigma in far:
         for worse, better in itertools.pairwise(_ORDER):
+            if not (found[worse] and found[better]):
+                continue  # one of both has diverged
             one, other = found[worse][sigma], found[better][sigma]
             gap, error = one.value - other.value, math.hypot(one.error, other.error)
             held += gap > 2.0 * error
@@ -230,13 +243,14 @@ def _lowest(found: Mapping[str, Curve], label: str) -> Claim:
         (sigma, name)
         for sigma, score in ours.items()
         for name, each in rivals.items()
-        if score.value - each[sigma].value > 2.0 * math.hypot(score.error, each[sigma].error)
+        if sigma in each
+        and score.value - each[sigma].value > 2.0 * math.hypot(score.error, each[sigma].error)
     ]
-    reason = ", ".join(f"{name} at {sigma:g}" for sigma, name in beaten) or "nobody is below it"
+    below = ", ".join(f"{name} at {sigma:g}" for sigma, name in beaten) or "nobody is below it"
     return Claim(
         f"two-step is lowest of all with at most two evaluations, within errors{label}",
-        "not reproduced" if beaten else "reproduced",
-        reason,
+        verdict_of(bool(ours) and not beaten),
+        below if ours else "it has diverged",
     )
 
 
@@ -274,6 +288,8 @@ def _histograms(sigma: float, request: Request, store: Store) -> Summary:
     clouds: dict[int, NDArray[np.float64]] = {}
     for entry in _shown(request):
         run = _runs(request, coupling, entry)[0]
+        if not any(rows_of_scores(store, [run])):
+            continue  # it has diverged, and left no clouds
         known = read_gallery(gallery(store, run))
         nearest = min(known, key=lambda value: abs(value - sigma))
         clouds.setdefault(0, known[nearest][0])

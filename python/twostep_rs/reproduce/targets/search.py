@@ -39,15 +39,15 @@ def _summarise(request: Request, store: Store) -> Summary:
 
 def _table(entry: Entry, document: Mapping[str, Any]) -> Table:
     trials = document["trials"]
-    parameters = list(trials[0]["ratios"])
+    parameters = list(dict.fromkeys(key for trial in trials for key in trial["ratios"]))
     return Table(
         entry.title,
         ("changes", *(f"sigma {parameter}" for parameter in parameters), "mean", "taken"),
         [
             [
                 " ".join(trial["options"]) or "none",
-                *(f"{trial['ratios'][parameter]:.2f}" for parameter in parameters),
-                f"{trial['ratio']:.2f}",
+                *(_ratio(trial["ratios"].get(parameter)) for parameter in parameters),
+                _ratio(trial["ratio"]),
                 "yes" if trial["options"] == document["options"] else "",
             ]
             for trial in trials
@@ -55,6 +55,10 @@ def _table(entry: Entry, document: Mapping[str, Any]) -> Table:
         "W2 squared over the sampling floor at parameters of training that were kept from it: "
         f"stage {'I' if entry.alone else 'II'}.",
     )
+
+
+def _ratio(value: float | None) -> str:
+    return "diverged" if value is None else f"{value:.2f}"
 
 
 def _setting(request: Request) -> Table:
