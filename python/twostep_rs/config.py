@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -17,6 +16,9 @@ Torus = Literal["whole", "cut"]
 Metric = Literal[
     "histogram", "exact", "planes", "masses", "subsample_independent", "subsample_paired"
 ]
+
+
+_TYPE_HINTS: dict[type, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -401,10 +403,11 @@ class Config:
         )
 
 
-@functools.cache
 def type_hints(section: type) -> dict[str, Any]:
     """Types of the fields of a section; annotations are text, which takes long to evaluate."""
-    return get_type_hints(section)
+    if section not in _TYPE_HINTS:
+        _TYPE_HINTS[section] = get_type_hints(section)
+    return _TYPE_HINTS[section]
 
 
 def _jitter_needs_affine(head: str, jitter: float) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from twostep_rs.reproduce.store import Store
 
 _NAME = ks3d_laminar.NAME
+_KIND = Kind("histogram", "reference")
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,14 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Measured:
-    """Both stages of a variant over the seeds, and what its first seed has cost."""
+    """Both stages of a variant over the seeds, and what its first seed has cost.
+
+    Curves are empty where every training has diverged; the cost is None where the first one has.
+    """
 
     first: Curve
     second: Curve
-    cost: Cost
+    cost: Cost | None
 
 
 _STAGE_1 = (
@@ -167,7 +171,7 @@ def summarise(request: Request, store: Store) -> Summary:
 def _measured(variant: Variant, request: Request, store: Store) -> Measured:
     runs = [run_of(variant, request, seed) for seed in request.seeds]
     rows = rows_of_scores(store, runs)
-    kind = Kind(rows[0][0].metric, rows[0][0].box)
+    kind = next((Kind(row.metric, row.box) for of_seed in rows for row in of_seed), _KIND)
     first, second = (curve(rows, kind, stage) for stage in (1, 2))
     return Measured(first, second, costs_of(store, runs[:1])[0])
 
@@ -191,9 +195,7 @@ def _table(title: str, measured: dict[Variant, Measured], seeds: int) -> Table:
                     for each in (found.first, found.second)
                     for inside in (True, False)
                 ),
-                f"{found.cost.training:.1f}",
-                f"{found.cost.memory_mb:.0f}",
-                f"{found.cost.gpu_memory_mb:.0f}",
+                *_cells(found.cost),
             ]
             for variant, found in measured.items()
         ],
@@ -202,6 +204,12 @@ def _table(title: str, measured: dict[Variant, Measured], seeds: int) -> Table:
         "largest memory of the process are those of the first seed, beside the other jobs of the "
         "list.",
     )
+
+
+def _cells(cost: Cost | None) -> list[str]:
+    if cost is None:
+        return ["diverged", "-", "-"]
+    return [f"{cost.training:.1f}", f"{cost.memory_mb:.0f}", f"{cost.gpu_memory_mb:.0f}"]
 
 
 def _text(mean: float, error: float) -> str:
