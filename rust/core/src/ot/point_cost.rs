@@ -9,7 +9,7 @@ use super::guess::{Guess, guess};
 use super::masses::Masses;
 use super::pricing;
 use super::single::Single;
-use crate::{Control, Result};
+use crate::{Control, Result, pool};
 
 /// Costs between two clouds, by place.
 pub(super) struct PointCost<'a> {
@@ -22,11 +22,9 @@ pub(super) struct PointCost<'a> {
 
 impl<'a> PointCost<'a> {
     pub(super) fn new(points: &[Vec<f64>; 2], dim: usize, ground: &'a Ground) -> Self {
-        Self::of_blocks(
-            Blocks::new(&points[0], dim),
-            Blocks::new(&points[1], dim),
-            ground,
-        )
+        let [x, y] = points;
+        let blocks = pool::both(|| Blocks::new(x, dim), || Blocks::new(y, dim));
+        Self::of_blocks(blocks, ground)
     }
 
     pub(super) fn with_order(
@@ -35,14 +33,11 @@ impl<'a> PointCost<'a> {
         ground: &'a Ground,
         order: &[Vec<u32>; 2],
     ) -> Self {
-        Self::of_blocks(
-            Blocks::with_order(&points[0], dim, order[0].clone()),
-            Blocks::with_order(&points[1], dim, order[1].clone()),
-            ground,
-        )
+        let side = |side: usize| Blocks::with_order(&points[side], dim, order[side].clone());
+        Self::of_blocks(pool::both(|| side(0), || side(1)), ground)
     }
 
-    fn of_blocks(x: Blocks, y: Blocks, ground: &'a Ground) -> Self {
+    fn of_blocks((x, y): (Blocks, Blocks), ground: &'a Ground) -> Self {
         let bound = ground.largest_cost([x.rows(), y.rows()], x.dim());
         Self {
             single: Single::new(x.rows(), y.rows(), x.dim(), ground),
