@@ -10,6 +10,16 @@ use super::plan::{Entries, Plan, Unproved};
 use super::solve::{Solution, Start, solve};
 use crate::{Control, Error, Result, pool};
 
+/// Entries of a matrix from which on a second thread brings more than it costs to wake it.
+const SEVERAL: usize = 1 << 18;
+
+/// Whether several threads solve the problem of a matrix with so many entries sooner than the
+/// calling one alone. The plan is the same.
+#[must_use]
+pub fn several_pay_on_matrix(entries: usize) -> bool {
+    entries >= SEVERAL
+}
+
 /// Solve the transport problem of an explicit cost matrix (row-major `(n, m)`, any finite real
 /// entries).
 pub fn emd_matrix(

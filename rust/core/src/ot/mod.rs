@@ -63,5 +63,6 @@ mod warm;
 
 pub use certify::Certificate;
 pub use cost::Metric;
-pub use emd::{Plan, WarmStart, emd, emd_matrix};
+pub use emd::{Plan, WarmStart, emd, emd_matrix, several_pay};
 pub use masses::Masses;
+pub use matrix::several_pay_on_matrix;
