@@ -57,18 +57,23 @@ impl Candidates {
         self.arcs.extend(arcs);
     }
 
-    /// All arcs, or the `most` of least reduced cost, sorted.
-    pub(super) fn best(&self, most: usize, potential: &[i64]) -> Vec<Arc> {
+    /// What `of` makes of all arcs, or, sorted, of the `most` of least reduced cost.
+    pub(super) fn best<T: Ord + Copy>(
+        &self,
+        most: usize,
+        potential: &[i64],
+        of: impl Fn(&Arc) -> T,
+    ) -> Vec<T> {
         if self.arcs.len() <= most {
-            return self.arcs.clone();
+            return self.arcs.iter().map(of).collect();
         }
         let arcs = self.arcs.iter();
-        let mut best: Vec<(i64, Arc)> = arcs
-            .map(|arc| (arc.reduced_cost(potential), *arc))
+        let mut best: Vec<(i64, T)> = arcs
+            .map(|arc| (arc.reduced_cost(potential), of(arc)))
             .collect();
         best.select_nth_unstable(most);
         best.truncate(most);
-        let mut best: Vec<Arc> = best.into_iter().map(|(_, arc)| arc).collect();
+        let mut best: Vec<T> = best.into_iter().map(|(_, arc)| arc).collect();
         best.sort_unstable();
         best
     }

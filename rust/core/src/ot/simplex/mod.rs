@@ -170,11 +170,8 @@ impl Simplex {
 
     /// The candidate arcs, as pairs: all, or the `most` of least reduced cost.
     pub(crate) fn pairs(&self, most: usize) -> Vec<Pair> {
-        let best = self.candidates.best(most, &self.potential);
-        let pairs = best
-            .iter()
-            .map(|arc| (arc.source, arc.target - self.sources));
-        pairs.collect()
+        let pair = |arc: &Arc| (arc.source, arc.target - self.sources);
+        self.candidates.best(most, &self.potential, pair)
     }
 }
 
@@ -215,7 +212,10 @@ mod tests {
                 assert!(self.flow[node as usize] >= 0);
             }
             let basis = self.basis();
-            for arc in self.candidates.best(usize::MAX, &self.potential) {
+            for arc in self
+                .candidates
+                .best(usize::MAX, &self.potential, |arc| *arc)
+            {
                 let tight = (arc.source, arc.target - self.sources);
                 if basis.iter().any(|&(i, j, _)| (i, j) == tight) {
                     assert_eq!(arc.reduced_cost(&self.potential), 0);
