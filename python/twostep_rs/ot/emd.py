@@ -50,7 +50,8 @@ def emd(
         warm_start: plan of an earlier problem of the same sizes whose points were near these.
             Where it would not pay, and for ``d = 1``, it is left alone.
         max_pivots: budget of simplex pivots; none by default, since the method always ends.
-        threads: number of threads; the package default if not given.
+        threads: number of threads; the package default if not given. Fewer than 6000 points of both
+            sides together are left to the calling thread; the plan is the same for any number.
 
     Returns:
         The plan, with potentials and certificate.
@@ -158,7 +159,8 @@ def emd_matrix(
         b: masses of the targets, ``(m,)``; an empty list for equal masses ``1/m``.
         M: costs, ``(n, m)``, any finite real numbers.
         max_pivots: budget of simplex pivots; none by default.
-        threads: number of threads; the package default if not given.
+        threads: number of threads; the package default if not given. Matrices of less than 262 144
+            entries are left to the calling thread.
 
     Returns:
         The plan, ``(n, m)``, of the kind (list in, NumPy out; torch in, torch out) of ``M``.

@@ -109,11 +109,43 @@ pub fn pool(threads: Option<usize>) -> Result<Loan> {
 /// What `each` makes of `0..count`, in order, by all workers of the pool that this runs in. Outside
 /// of a pool, as in one of a single worker, the calling thread does it.
 pub(crate) fn in_order<T: Send>(count: usize, each: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-    if rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1 {
+    if alone() {
         (0..count).map(each).collect()
     } else {
         (0..count).into_par_iter().map(each).collect()
     }
+}
+
+/// What `each` makes of chunks of `size` items, given the place of the first, in order; by the
+/// workers that [`in_order`] has.
+pub(crate) fn in_chunks<T: Send, R: Send>(
+    items: &mut [T],
+    size: usize,
+    each: impl Fn(usize, &mut [T]) -> R + Send + Sync,
+) -> Vec<R> {
+    let each = |(chunk, items): (usize, &mut [T])| each(chunk * size, items);
+    if alone() {
+        items.chunks_mut(size).enumerate().map(each).collect()
+    } else {
+        items.par_chunks_mut(size).enumerate().map(each).collect()
+    }
+}
+
+/// The results of two functions; by the workers that [`in_order`] has.
+pub(crate) fn both<A: Send, B: Send>(
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if alone() {
+        (one(), other())
+    } else {
+        rayon::join(one, other)
+    }
+}
+
+/// Whether nobody is there but the calling thread.
+fn alone() -> bool {
+    rayon::current_thread_index().is_none() || rayon::current_num_threads() == 1
 }
 
 fn at_rest() -> MutexGuard<'static, Pools> {
@@ -158,6 +190,37 @@ mod tests {
         let (squares, who) = loan.install(|| (in_order(100, |k| k * k), in_order(100, who)));
         assert!(squares.into_iter().eq((0..100).map(|k| k * k)));
         assert!(!who.contains(&here));
+    }
+
+    #[test]
+    fn chunks_and_pairs_are_done_where_work_in_order_is() {
+        let here = std::thread::current().id();
+        let who = || std::thread::current().id();
+        let double = |first: usize, items: &mut [usize]| {
+            for (place, item) in items.iter_mut().enumerate() {
+                assert_eq!(*item, first + place);
+                *item *= 2;
+            }
+            (first, who())
+        };
+        let mut items: Vec<usize> = (0..100).collect();
+        let firsts = in_chunks(&mut items, 30, double);
+        assert_eq!(firsts, [0, 30, 60, 90].map(|first| (first, here)));
+        assert_eq!(both(who, who), (here, here));
+        let loan = pool(Some(2)).expect("two threads");
+        let (items, firsts, both) = loan.install(|| {
+            let mut items: Vec<usize> = (0..100).collect();
+            let firsts = in_chunks(&mut items, 30, double);
+            (items, firsts, both(who, who))
+        });
+        assert!(
+            items
+                .iter()
+                .enumerate()
+                .all(|(place, item)| *item == 2 * place)
+        );
+        assert!(firsts.iter().all(|&(_, thread)| thread != here));
+        assert!(both.0 != here && both.1 != here);
     }
 
     #[test]

@@ -183,7 +183,8 @@ pub(crate) fn emd_points(
     let problem = OwnedProblem::new(&x, &y, a.as_ref(), b.as_ref(), metric, period.as_deref())
         .map_err(|error| to_python(&error))?;
     let warm = warm_start.and_then(|plan| plan.get().warm_start.clone());
-    run_or_stay(py, threads, |control| {
+    let several = ot::several_pay(problem.x.rows, problem.y.rows);
+    run_or_stay(py, threads, several, |control| {
         problem.solve(warm.as_deref(), max_pivots, control)
     })
 }
@@ -251,7 +252,8 @@ pub(crate) fn emd_matrix(
             got: format!("({}, {})", costs.rows, costs.columns),
         }));
     }
-    run_or_stay(py, threads, |control| {
+    let several = ot::several_pay_on_matrix(costs.data.len());
+    run_or_stay(py, threads, several, |control| {
         let plan = ot::emd_matrix(&costs.data, &masses, max_pivots, control)?;
         Ok(RawPlan {
             plan,

@@ -63,16 +63,20 @@ pub(crate) fn run<T: Send>(
         .map_err(|error| to_python(&error))
 }
 
-/// [`run`] for work that is spread by [`pool::in_order`] alone: with a single thread, the calling
-/// one does it. To wake another and to be woken by it would take as long as a small problem.
+/// [`run`] for work that stays with the thread that it is started by outside of a pool: with a
+/// single thread, or where `several` do not pay, the calling one does it. To wake another and to be
+/// woken by it would take as long as a small problem.
 ///
 /// Signals are looked for at the checks of the control.
 pub(crate) fn run_or_stay<T: Send>(
     py: Python<'_>,
     threads: Option<usize>,
+    several: bool,
     work: impl FnOnce(&Control) -> Result<T> + Send,
 ) -> PyResult<T> {
-    if threads.unwrap_or_else(pool::default_threads) != 1 {
+    let wanted = threads.unwrap_or_else(pool::default_threads);
+    // A pool says what is wrong with none.
+    if wanted == 0 || (wanted > 1 && several) {
         return run(py, threads, None, work);
     }
     let raised = Arc::new(Mutex::new(None));

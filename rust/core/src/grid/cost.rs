@@ -9,7 +9,7 @@ use super::paths::Paths;
 use super::start::Shipping;
 use crate::ot::auction::{Opening, Outcome};
 use crate::ot::candidates::merge;
-use crate::ot::cost::{Cost, Pair};
+use crate::ot::cost::{Cost, Pair, Pricing};
 use crate::ot::guess::Guess;
 use crate::ot::masses::Masses;
 use crate::{Control, Result};
@@ -249,15 +249,14 @@ impl Cost for GridCost<'_> {
         self.shipped_tight((u, v), masses, pairs, control).map(Some)
     }
 
-    fn violations(
-        &self,
-        u: &[f64],
-        v: &[f64],
-        tolerance: f64,
-        per_source: usize,
-        control: &Control,
-    ) -> Result<Vec<Pair>> {
-        let envelope = self.envelope(1, v);
+    fn violations(&self, pricing: &Pricing<'_>, control: &Control) -> Result<Vec<Pair>> {
+        let Pricing {
+            u,
+            tolerance,
+            per_source,
+            ..
+        } = *pricing;
+        let envelope = self.envelope(1, pricing.v);
         self.search(0, &envelope, per_source, |i| u[i] - tolerance, control)
     }
 }

@@ -14,7 +14,7 @@ use pulp::{Simd, WithSimd};
 use super::cost::Pair;
 use super::priced::{Cheapest, Memory, Priced, mean_and_median};
 use super::single::Single;
-use crate::{Control, Result, simd};
+use crate::{Control, Result, pool, simd};
 
 /// Cheapest targets of every source, at the final prices, that the simplex starts with.
 const CANDIDATES: usize = 8;
@@ -53,6 +53,9 @@ const CLIMBS: u32 = 4;
 
 /// Bids between two looks at the control.
 const CHECK_INTERVAL: usize = 4096;
+
+/// Sources that a thread looks around for at a time. Neighbours have neighbouring targets.
+const CHUNK: usize = 64;
 
 const NONE: u32 = u32::MAX;
 
@@ -99,14 +102,16 @@ pub(crate) fn auction(
     let prices = || (0..single.targets() as u32).map(|target| priced.price(target));
     let least = prices().fold(f32::INFINITY, f32::min);
     let prices: Vec<f64> = prices().map(|price| single.cost(price - least)).collect();
-    let mut pairs: Vec<Pair> = (0..)
-        .zip(&market.memories)
-        .flat_map(|(source, memory)| {
-            let targets = priced.several(memory, CANDIDATES);
-            targets.into_iter().map(move |target| (source, target))
-        })
-        .collect();
-    pairs.sort_unstable();
+    let several = pool::in_order(market.memories.len().div_ceil(CHUNK), |chunk| {
+        let sources = chunk * CHUNK..market.memories.len().min((chunk + 1) * CHUNK);
+        let mut pairs = Vec::with_capacity(sources.len() * CANDIDATES);
+        for source in sources {
+            let targets = priced.several(&market.memories[source], CANDIDATES);
+            pairs.extend(targets.map(|target| (source as u32, target)));
+        }
+        pairs
+    });
+    let pairs = several.concat();
     Ok(Outcome {
         matching,
         prices,
@@ -131,7 +136,7 @@ impl<'a> WithSimd for Auction<'a> {
             nearest,
             control,
         } = self;
-        let (mean, median) = market.open(simd, control)?;
+        let (mean, median) = market.open(control)?;
         let (first, last, ratio) = INCREMENTS;
         let (mut increment, last) = match nearest {
             Some(nearest) => (REOPENING * nearest, last * nearest),
@@ -177,46 +182,38 @@ impl<'a> Market<'a> {
             priced: Priced::new(single, values),
             owner: vec![NONE; single.targets()],
             target: vec![NONE; single.sources()],
-            memories: Vec::with_capacity(single.sources()),
+            memories: vec![Memory::NOTHING; single.sources()],
             dearest: single.number(values.iter().fold(0.0, |size, value| value.abs().max(size))),
         }
     }
 
     /// Let every source look around: mean and median cost to the cheapest target.
-    #[inline(always)]
-    fn open<S: Simd>(&mut self, simd: S, control: &Control) -> Result<(f32, f32)> {
-        let mut costs = Vec::with_capacity(self.target.len());
-        let mut first = 0;
-        for source in 0..self.target.len() {
-            if source.is_multiple_of(CHECK_INTERVAL) {
-                control.check()?;
-            }
-            let memory = self.priced.search(simd, source, first);
-            let Cheapest { target, .. } = self.priced.cheapest(simd, &memory);
-            self.memories.push(memory);
-            costs.push(self.single.pair(source, target));
-            // The next source is a neighbour.
-            first = target;
-        }
-        Ok(mean_and_median(&mut costs))
+    fn open(&mut self, control: &Control) -> Result<(f32, f32)> {
+        let (single, priced) = (self.single, &self.priced);
+        let costs = pool::in_chunks(&mut self.memories, CHUNK, |first, memories| {
+            control.check()?;
+            Ok(simd::arch().dispatch(Opened {
+                single,
+                priced,
+                first,
+                memories,
+            }))
+        });
+        let costs = costs.into_iter().collect::<Result<Vec<_>>>()?;
+        Ok(mean_and_median(&mut costs.concat()))
     }
 
     /// The median difference between the cheapest and the last of several targets of a source.
     #[inline(always)]
     fn spread<S: Simd>(&self, simd: S) -> f32 {
         let sources = self.target.len();
-        let mut spreads: Vec<f32> = (0..sources)
-            .step_by(sources.div_ceil(ASKED))
-            .map(
-                #[inline(always)]
-                |source| {
-                    // Any group will do to begin with, if it holds no target.
-                    let first = self.target[source].min(self.owner.len() as u32 - 1);
-                    let memory = self.priced.search(simd, source, first);
-                    self.priced.spread(&memory, CANDIDATES)
-                },
-            )
-            .collect();
+        let mut spreads = Vec::with_capacity(ASKED);
+        for source in (0..sources).step_by(sources.div_ceil(ASKED)) {
+            // Any group will do to begin with, if it holds no target.
+            let first = self.target[source].min(self.owner.len() as u32 - 1);
+            let memory = self.priced.search(simd, source, first);
+            spreads.push(self.priced.spread(&memory, CANDIDATES));
+        }
         mean_and_median(&mut spreads).1
     }
 
@@ -229,7 +226,7 @@ impl<'a> Market<'a> {
         patience: usize,
         control: &Control,
     ) -> Result<bool> {
-        let mut waiting = self.release(simd, increment);
+        let mut waiting = self.release(increment, control)?;
         let mut bids = 0;
         while let Some(source) = waiting.pop() {
             bids += 1;
@@ -273,28 +270,98 @@ impl<'a> Market<'a> {
     }
 
     /// Take targets away from sources that could do better by more than the increment; all
-    /// sources without a target.
-    #[inline(always)]
-    fn release<S: Simd>(&mut self, simd: S, increment: f32) -> Vec<u32> {
+    /// sources without a target. Those that have forgotten too much look around.
+    fn release(&mut self, increment: f32, control: &Control) -> Result<Vec<u32>> {
+        let (single, priced, held) = (self.single, &self.priced, &self.target);
+        let released = pool::in_chunks(&mut self.memories, CHUNK, |first, memories| {
+            control.check()?;
+            Ok(simd::arch().dispatch(Released {
+                single,
+                priced,
+                increment,
+                held,
+                first,
+                memories,
+            }))
+        });
         let mut waiting = Vec::new();
-        for source in 0..self.target.len() {
-            let held = self.target[source];
+        for sources in released {
+            waiting.extend_from_slice(&sources?);
+        }
+        for &source in &waiting {
+            let held = std::mem::replace(&mut self.target[source as usize], NONE);
             if held != NONE {
-                let memory = &self.memories[source];
-                let best = self
-                    .priced
-                    .cheapest(simd, memory)
-                    .best
-                    .min(memory.unknown() + SLACK * increment);
-                let cost = self.single.pair(source, held) + self.priced.price(held);
-                if cost <= best + increment {
+                self.owner[held as usize] = NONE;
+            }
+        }
+        Ok(waiting)
+    }
+}
+
+/// The first look of some sources: what the cheapest target costs each of them.
+struct Opened<'a> {
+    single: &'a Single,
+    priced: &'a Priced<'a>,
+    first: usize,
+    memories: &'a mut [Memory],
+}
+
+impl WithSimd for Opened<'_> {
+    type Output = Vec<f32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<f32> {
+        let mut costs = Vec::with_capacity(self.memories.len());
+        let mut near = 0;
+        for (source, memory) in (self.first..).zip(self.memories) {
+            *memory = self.priced.search(simd, source, near);
+            let Cheapest { target, .. } = self.priced.cheapest(simd, memory);
+            costs.push(self.single.pair(source, target));
+            // The next source is a neighbour.
+            near = target;
+        }
+        costs
+    }
+}
+
+/// Those of some sources that have to bid in a new phase.
+struct Released<'a> {
+    single: &'a Single,
+    priced: &'a Priced<'a>,
+    increment: f32,
+    /// The target that each source holds.
+    held: &'a [u32],
+    first: usize,
+    memories: &'a mut [Memory],
+}
+
+impl WithSimd for Released<'_> {
+    type Output = Vec<u32>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Vec<u32> {
+        let Self {
+            single,
+            priced,
+            increment,
+            ..
+        } = self;
+        let mut released = Vec::with_capacity(self.memories.len());
+        for (source, memory) in (self.first..).zip(self.memories) {
+            let Cheapest { target, best, .. } = priced.cheapest(simd, memory);
+            let known = memory.unknown() + SLACK * increment;
+            let held = self.held[source];
+            if held != NONE {
+                let cost = single.pair(source, held) + priced.price(held);
+                if cost <= best.min(known) + increment {
                     continue;
                 }
-                self.owner[held as usize] = NONE;
-                self.target[source] = NONE;
             }
-            waiting.push(source as u32);
+            if best > known {
+                *memory = priced.search(simd, source, target);
+            }
+            released.push(source as u32);
         }
-        waiting
+        released
     }
 }

@@ -84,30 +84,23 @@ pub(crate) trait Cost: Sync {
     /// Duals that are nearly optimal, where there is a fast way to them.
     fn guess(&self, masses: &Masses, control: &Control) -> Result<Option<Guess>>;
 
-    /// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every
-    /// source, in the order of the sources; empty exactly if there is none.
-    fn violations(
-        &self,
-        u: &[f64],
-        v: &[f64],
-        tolerance: f64,
-        per_source: usize,
-        control: &Control,
-    ) -> Result<Vec<Pair>>;
+    /// The pairs that duals violate: up to `per_source` of the worst of every source, in the order
+    /// of the sources; empty exactly if there is none.
+    fn violations(&self, pricing: &Pricing<'_>, control: &Control) -> Result<Vec<Pair>>;
+}
 
-    /// The same where all pairs were priced before: those need not be looked at that were not
-    /// violated then and whose duals have not risen since.
-    fn violations_since(
-        &self,
-        _: &Rise,
-        u: &[f64],
-        v: &[f64],
-        tolerance: f64,
-        per_source: usize,
-        control: &Control,
-    ) -> Result<Vec<Pair>> {
-        self.violations(u, v, tolerance, per_source, control)
-    }
+/// Duals that all pairs are priced with, and which violations are wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Pricing<'a> {
+    pub(crate) u: &'a [f64],
+    pub(crate) v: &'a [f64],
+    /// A pair is violated if `c_ij - u_i - v_j < -tolerance`.
+    pub(crate) tolerance: f64,
+    /// Violations that are wanted of every source, at most.
+    pub(crate) per_source: usize,
+    /// Where all pairs were priced before, those need not be looked at that were not violated then
+    /// and whose duals have not risen since.
+    pub(crate) rise: Option<&'a Rise>,
 }
 
 /// How much the duals of the sources and of the targets have risen since all pairs were priced.

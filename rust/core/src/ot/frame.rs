@@ -12,9 +12,12 @@
 
 use super::cost::Metric;
 use super::ground::Ground;
+use super::lanes::LANES;
 use super::masses::Masses;
 use super::symmetric::{function, product};
 use crate::domain::Domain;
+use crate::pool::both;
+use crate::simd::{Vectorised, vectorise};
 
 /// Eigenvalues of a covariance are raised to this part of its trace.
 const FLAT: f64 = 1e-9;
@@ -73,7 +76,8 @@ impl Frame {
             maps: Some(maps),
             ..centred.clone()
         };
-        if stretched.bound(points) > centred.bound(points) {
+        let bounds = both(|| stretched.bound(points), || centred.bound(points));
+        if bounds.0 > bounds.1 {
             stretched
         } else {
             centred
@@ -122,30 +126,30 @@ impl Frame {
     fn bound(&self, points: &[Vec<f64>; 2]) -> f64 {
         let framed = self.apply(points);
         (0..2)
-            .map(|side| {
-                let count = points[side].len() / self.dim;
-                let step = count.div_ceil(SAMPLE);
-                let sample = (0..count).step_by(step);
-                let size = sample.len() as f64;
-                let near: f64 = sample
-                    .map(|index| {
-                        let point = &framed[side][index * self.dim..][..self.dim];
-                        framed[1 - side]
-                            .chunks_exact(self.dim)
-                            .map(|other| square_of_difference(point, other))
-                            .fold(f64::INFINITY, f64::min)
-                            + self.separable(side, &points[side], &framed[side], index)
-                    })
-                    .sum();
-                let others = points[1 - side].len() / self.dim;
-                let rest: f64 = (0..others)
-                    .map(|index| {
-                        self.separable(1 - side, &points[1 - side], &framed[1 - side], index)
-                    })
-                    .sum();
-                near / size + rest / others as f64
-            })
+            .map(|side| self.bound_of(side, points, &framed))
             .sum()
+    }
+
+    /// That of the duals that are zero on the other side than this one.
+    fn bound_of(&self, side: usize, points: &[Vec<f64>; 2], framed: &[Vec<f64>; 2]) -> f64 {
+        let separable =
+            |side: usize, index| self.separable(side, &points[side], &framed[side], index);
+        let [count, others] = [side, 1 - side].map(|side| points[side].len() / self.dim);
+        let columns = columns(&framed[1 - side], self.dim);
+        let mut room = vec![0.0; others];
+        let sample = (0..count).step_by(count.div_ceil(SAMPLE));
+        let size = sample.len() as f64;
+        let mut near = 0.0;
+        for index in sample {
+            let nearest = Nearest {
+                point: &framed[side][index * self.dim..][..self.dim],
+                columns: &columns,
+                room: &mut room,
+            };
+            near += vectorise(nearest) + separable(side, index);
+        }
+        let rest: f64 = (0..others).map(|index| separable(1 - side, index)).sum();
+        near / size + rest / others as f64
     }
 
     /// The term by which the cost of a pair differs, as far as it depends on this side.
@@ -209,8 +213,44 @@ impl Frame {
     }
 }
 
-fn square_of_difference(x: &[f64], y: &[f64]) -> f64 {
-    x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum()
+/// Points, row-major, axis by axis.
+fn columns(points: &[f64], dim: usize) -> Vec<f64> {
+    let axes = (0..dim).flat_map(|axis| points.iter().skip(axis).step_by(dim).copied());
+    axes.collect()
+}
+
+/// The squared distance of a point to the nearest of others, which stand axis by axis.
+struct Nearest<'a> {
+    point: &'a [f64],
+    columns: &'a [f64],
+    /// For a number for each of the others.
+    room: &'a mut [f64],
+}
+
+impl Vectorised for Nearest<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> f64 {
+        let Self {
+            point,
+            columns,
+            room,
+        } = self;
+        room.fill(0.0);
+        for (x, column) in point.iter().zip(columns.chunks_exact(room.len())) {
+            for (square, y) in room.iter_mut().zip(column) {
+                *square += (x - y) * (x - y);
+            }
+        }
+        let mut least = [f64::INFINITY; LANES];
+        for squares in room.chunks(LANES) {
+            for (least, &square) in least.iter_mut().zip(squares) {
+                *least = if square < *least { square } else { *least };
+            }
+        }
+        least.into_iter().fold(f64::INFINITY, f64::min)
+    }
 }
 
 fn mean(points: &[f64], weights: &[f64], dim: usize) -> Vec<f64> {
@@ -240,6 +280,10 @@ fn covariance(points: &[f64], weights: &[f64], centre: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn square_of_difference(x: &[f64], y: &[f64]) -> f64 {
+        x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum()
+    }
 
     fn cloud(n: usize, widths: &[f64], offset: f64) -> Vec<f64> {
         (0..n)

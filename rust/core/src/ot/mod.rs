@@ -27,7 +27,11 @@
 //! | `solve` | column generation: simplex and pricing in turn until no pair is violated |
 //! | [`certify`] | a proof of optimality that trusts nothing of the above |
 //! | `violation` | the largest violation over all pairs of points, for the certificate |
-//! | [`mod@emd`] | the public functions, warm starts, batches |
+//! | [`mod@emd`] | the public solver for points |
+//! | `warm` | what a solve takes over from an earlier one, and when |
+//! | `point_cost` | what pairs of points cost, with the searches of their geometry |
+//! | `matrix` | the public solver for a matrix of costs |
+//! | `plan` | a plan with its proof, from a basis |
 //!
 //! Costs and masses are integers inside the simplex, so that there are no tolerances, no cycling
 //! (the tree is kept strongly feasible) and the same plan on every machine.
@@ -45,6 +49,9 @@ pub(crate) mod initial;
 pub(crate) mod lanes;
 mod line;
 pub mod masses;
+mod matrix;
+mod plan;
+mod point_cost;
 mod priced;
 mod pricing;
 pub(crate) mod simplex;
@@ -52,8 +59,10 @@ mod single;
 pub(crate) mod solve;
 mod symmetric;
 mod violation;
+mod warm;
 
 pub use certify::Certificate;
 pub use cost::Metric;
-pub use emd::{Plan, WarmStart, emd, emd_matrix};
+pub use emd::{Plan, WarmStart, emd, emd_matrix, several_pay};
 pub use masses::Masses;
+pub use matrix::several_pay_on_matrix;

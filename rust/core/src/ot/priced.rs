@@ -53,7 +53,32 @@ pub(crate) struct Memory {
     unknown: f32,
 }
 
+/// An integer for every number, in the order of the numbers.
+fn rank_of_number(number: f32) -> u32 {
+    let bits = number.to_bits();
+    if bits >> 31 == 0 {
+        bits | 1 << 31
+    } else {
+        !bits
+    }
+}
+
+fn number_of_rank(rank: u32) -> f32 {
+    f32::from_bits(if rank >> 31 == 1 {
+        rank & !(1 << 31)
+    } else {
+        !rank
+    })
+}
+
 impl Memory {
+    /// No target.
+    pub(crate) const NOTHING: Self = Self {
+        costs: [f32::INFINITY; REMEMBERED],
+        places: [0; REMEMBERED],
+        unknown: f32::NEG_INFINITY,
+    };
+
     /// What no target that is not remembered falls below.
     #[inline(always)]
     pub(crate) fn unknown(&self) -> f32 {
@@ -106,32 +131,47 @@ impl<'a> Priced<'a> {
         running.result(simd)
     }
 
-    /// The `count` cheapest of the targets that a source remembers.
-    pub(crate) fn several(&self, memory: &Memory, count: usize) -> Vec<u32> {
-        let offers = self.offers(memory, count);
-        offers.into_iter().map(|(_, place)| place).collect()
+    /// The `count` cheapest of the targets that a source remembers, in their order.
+    pub(crate) fn several(
+        &self,
+        memory: &Memory,
+        count: usize,
+    ) -> impl Iterator<Item = u32> + use<> {
+        let (mut offers, count) = self.offers(memory, count);
+        for offer in &mut offers[..count] {
+            *offer &= u64::from(u32::MAX);
+        }
+        offers[..count].sort_unstable();
+        offers.into_iter().take(count).map(|offer| offer as u32)
     }
 
     /// How far these differ in what they cost with their prices.
     pub(crate) fn spread(&self, memory: &Memory, count: usize) -> f32 {
-        let offers = self.offers(memory, count);
-        let costs = || offers.iter().map(|offer| offer.0);
+        let (offers, count) = self.offers(memory, count);
+        let costs = || {
+            offers[..count]
+                .iter()
+                .map(|offer| number_of_rank((offer >> 32) as u32))
+        };
         costs().fold(f32::NEG_INFINITY, f32::max) - costs().fold(f32::INFINITY, f32::min)
     }
 
-    fn offers(&self, memory: &Memory, count: usize) -> Vec<(f32, u32)> {
-        let mut offers: Vec<(f32, u32)> = memory
-            .costs
-            .iter()
-            .zip(&memory.places)
-            .filter(|(cost, _)| cost.is_finite())
-            .map(|(cost, &place)| (cost - self.values.of(place), place))
-            .collect();
-        if offers.len() > count {
-            offers.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-            offers.truncate(count);
+    /// What the remembered targets cost with their prices, as a rank above the place of the target,
+    /// the `count` cheapest first, and how many of these there are.
+    fn offers(&self, memory: &Memory, count: usize) -> ([u64; REMEMBERED], usize) {
+        let mut offers = [u64::MAX; REMEMBERED];
+        let mut known = 0;
+        for (&cost, &place) in memory.costs.iter().zip(&memory.places) {
+            if cost.is_finite() {
+                let rank = rank_of_number(cost - self.values.of(place));
+                offers[known] = u64::from(rank) << 32 | u64::from(place);
+                known += 1;
+            }
         }
-        offers
+        if known > count {
+            offers[..known].select_nth_unstable(count);
+        }
+        (offers, known.min(count))
     }
 
     /// The targets that are cheapest to a source, looking first at those around `first`.

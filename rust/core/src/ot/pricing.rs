@@ -7,46 +7,36 @@ use pulp::{Simd, WithSimd};
 
 use super::blocks::Blocks;
 use super::candidates::KBest;
-use super::cost::{Pair, Rise};
+use super::cost::{Pair, Pricing, Rise};
 use super::ground::Ground;
 use super::lanes::{LANES, bits, where_less};
 use super::single::{Single, SingleValues};
 use crate::{Control, Result, pool, simd};
 
-/// Up to `per_source` of the worst violations `c_ij - u_i - v_j < -tolerance` of every source,
-/// by place and in the order of the places. `single` holds the points of `x` and `y`. Where pairs
-/// were priced before, those are left out whose duals have not risen since.
-#[allow(clippy::too_many_arguments)]
+/// The pairs that duals violate: up to `per_source` of the worst of every source, by place and in
+/// the order of the places. `single` holds the points of `x` and `y`.
 pub(crate) fn violations(
     single: &Single,
     [x, y]: [&Blocks; 2],
     ground: &Ground,
-    rise: Option<&Rise>,
-    (u, v): (&[f64], &[f64]),
-    tolerance: f64,
-    per_source: usize,
+    pricing: &Pricing<'_>,
     control: &Control,
 ) -> Result<Vec<Pair>> {
-    let values = single.values(v);
-    let pricing = Pricing {
-        limits: single.limits(u, -tolerance, &values),
+    let values = single.values(pricing.v);
+    let pass = Pass {
+        limits: single.limits(pricing.u, -pricing.tolerance, &values),
         values,
-        rises: rise.map(Rises::new),
+        rises: pricing.rise.map(Rises::new),
         single,
         x,
         y,
         ground,
-        u,
-        v: padded(v),
-        tolerance,
-        per_source,
+        v: padded(pricing.v),
+        pricing,
     };
     let per_block = pool::in_order(x.count(), |block| -> Result<Vec<Pair>> {
         control.check()?;
-        Ok(simd::arch().dispatch(OfBlock {
-            pricing: &pricing,
-            block,
-        }))
+        Ok(simd::arch().dispatch(OfBlock { pass: &pass, block }))
     });
     let mut pairs = Vec::new();
     for block in per_block {
@@ -89,7 +79,9 @@ impl Rises {
     }
 }
 
-struct Pricing<'a> {
+/// One pass over all pairs.
+struct Pass<'a> {
+    pricing: &'a Pricing<'a>,
     rises: Option<Rises>,
     single: &'a Single,
     values: SingleValues,
@@ -97,15 +89,12 @@ struct Pricing<'a> {
     x: &'a Blocks,
     y: &'a Blocks,
     ground: &'a Ground,
-    u: &'a [f64],
     v: Vec<f64>,
-    tolerance: f64,
-    per_source: usize,
 }
 
 /// The violations of one block of sources, compiled for every instruction set.
 struct OfBlock<'a> {
-    pricing: &'a Pricing<'a>,
+    pass: &'a Pass<'a>,
     block: usize,
 }
 
@@ -114,23 +103,29 @@ impl WithSimd for OfBlock<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Vec<Pair> {
-        let Self { pricing, block } = self;
-        let Pricing { x, y, ground, .. } = pricing;
+        let Self { pass, block } = self;
+        let Pass {
+            x,
+            y,
+            ground,
+            pricing,
+            ..
+        } = pass;
         let mut worst: [KBest; LANES] = std::array::from_fn(|_| KBest::new(pricing.per_source));
-        pricing.single.sift(
+        pass.single.sift(
             simd,
             block,
-            &pricing.values,
-            &pricing.limits[block * LANES..][..LANES],
+            &pass.values,
+            &pass.limits[block * LANES..][..LANES],
             #[inline(always)]
-            |group| match &pricing.rises {
+            |group| match &pass.rises {
                 Some(rises) => rises.of(simd, block, group),
                 None => u32::MAX,
             },
             #[inline(always)]
             |source, group| {
                 let mut reduced = y.lane_costs(x.point(source), group, ground);
-                let values = &pricing.v[group * LANES..][..LANES];
+                let values = &pass.v[group * LANES..][..LANES];
                 for (cost, value) in reduced.iter_mut().zip(values) {
                     *cost -= value;
                 }

@@ -1,7 +1,7 @@
 //! Column generation: the simplex on a few arcs, then all pairs priced, until none is violated.
 
 use super::auction::{Opening, Outcome};
-use super::cost::{Cost, FixedPoint, Pair, Rise};
+use super::cost::{Cost, FixedPoint, Pair, Pricing, Rise};
 use super::guess::Guess;
 use super::initial::{complete, greedy};
 use super::masses::Masses;
@@ -73,13 +73,15 @@ pub(crate) fn solve(
             return Err(Error::IterationLimit { limit, gap });
         }
         outcome?;
-        let (unit, most) = (fixed.decode(1), ADDED_PER_SOURCE);
-        let violated = match &priced {
-            None => cost.violations(&u, &v, unit, most, control)?,
-            Some(priced) => {
-                cost.violations_since(&priced.rise(&now), &u, &v, unit, most, control)?
-            }
+        let rise = priced.as_ref().map(|priced| priced.rise(&now));
+        let pricing = Pricing {
+            u: &u,
+            v: &v,
+            tolerance: fixed.decode(1),
+            per_source: ADDED_PER_SOURCE,
+            rise: rise.as_ref(),
         };
+        let violated = cost.violations(&pricing, control)?;
         // A pair that is violated by less than the costs are rounded makes no pivot.
         let stalled = rounds > 1 && simplex.pivots() == pivots_before;
         if violated.is_empty() || stalled {
@@ -270,7 +272,14 @@ impl Priced {
 
 /// How far the cost of a plan with complementary duals can be from the optimum.
 fn gap(cost: &impl Cost, masses: &Masses, u: &[f64], v: &[f64], control: &Control) -> Result<f64> {
-    let worst = cost.violations(u, v, 0.0, 1, control)?;
+    let pricing = Pricing {
+        u,
+        v,
+        tolerance: 0.0,
+        per_source: 1,
+        rise: None,
+    };
+    let worst = cost.violations(&pricing, control)?;
     Ok(worst
         .into_iter()
         .map(|(i, j)| (i as usize, j as usize))

@@ -30,7 +30,8 @@ pub(crate) struct Duals<'a> {
 impl Duals<'_> {
     /// `max_ij (u_i + v_j - c_ij)`, which is known not to be less than `known`.
     pub(crate) fn largest_violation(&self, known: f64, control: &Control) -> Result<f64> {
-        let [x, y] = [self.side(0)?, self.side(1)?];
+        let (x, y) = pool::both(|| self.side(0), || self.side(1));
+        let (x, y) = (x?, y?);
         let size = known.abs() + x.size + y.size + 2.0 * (x.reach + y.reach);
         let margin = ROUNDING * (self.dim + 8) as f64 * size;
         let single = Single::new(&x.framed, &y.framed, self.dim, self.ground);
