@@ -75,7 +75,7 @@ def test_every_figure_is_made_with_its_verdicts(tmp_path):
 
 @pytest.mark.usefixtures("tiny")
 def test_methods_are_compared_alone_and_with_deep_particle(tmp_path):
-    request = Request(seeds=(0, 1))
+    request = Request()
     summary = do(registry.get("planar"), request, Store(tmp_path))
     assert set(summary.numbers) == set(PROBLEMS)
     assert len(summary.claims) == 1 + 3 + 3 * 3
