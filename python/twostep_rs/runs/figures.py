@@ -128,10 +128,12 @@ def projections(
     planes, limits = _planes(next(iter(clouds.values())).shape[1]), _limits(clouds)
     spans = limits[:, 1] - limits[:, 0]
     heights = [spans[j] / spans[i] for i, j in planes]
+    called: Mapping[Any, str] = _STAGE_NAMES if names is None else names
+    breaks = max(called[name].count("\n") for name in clouds)
     with rc_context(STYLE):
         width = 2.6 * len(clouds)
         figure = Figure(
-            figsize=(width + 1.0, 2.4 * sum(heights) + 0.5 * len(planes) + 0.4),
+            figsize=(width + 1.0, 2.4 * sum(heights) + 0.5 * len(planes) + 0.4 + 0.4 * breaks),
             layout="constrained",
         )
         grid = figure.subplots(len(planes), len(clouds), squeeze=False, height_ratios=heights)
@@ -154,7 +156,6 @@ def projections(
                 axes.set_ylim(*limits[j])
             line[0].set_ylabel(_coordinate(j))
             figure.colorbar(image, ax=list(line), label="density (1 / length$^2$)", pad=0.01)
-        called: Mapping[Any, str] = _STAGE_NAMES if names is None else names
         for axes, name in zip(grid[0], clouds, strict=True):
             axes.set_title(called[name])
         figure.suptitle(title, fontsize=10)

@@ -162,7 +162,10 @@ def _verdict_of_refinement(below: int, sure: int, count: int, least: float) -> V
 
 
 def _with_title(figure: Figure, title: str) -> Figure:
-    figure.suptitle(title, fontsize=9)
+    """The figure with this above the titles of its panels; the legend is above all."""
+    for axes in figure.axes:
+        if axes.get_title():
+            axes.title.set_text(f"{title}\n{axes.get_title()}")
     return figure
 
 
