@@ -46,6 +46,8 @@ def sweeps_figure(sweeps: Mapping[str, Sequence[tuple[float, Curve, Curve]]]) ->
                     )
             axes.axhline(1.0, color=_GREY, linestyle="--", linewidth=0.8)
             axes.set_xscale("log")
+            axes.set_xticks(sizes, [f"{size:g}" for size in sizes], minor=False)
+            axes.tick_params(axis="x", which="minor", labelbottom=False)
             axes.set_yscale("log")
             axes.set_xlabel(title.lower())
         panels[0].set_ylabel("$W_2^2$ / sampling floor")
