@@ -18,9 +18,6 @@ Metric = Literal[
 ]
 
 
-_TYPE_HINTS: dict[type, dict[str, Any]] = {}
-
-
 @dataclass(frozen=True)
 class SimulationConfig:
     """The clouds that the stages are trained on.
@@ -401,6 +398,9 @@ class Config:
             stages=2 if method.evaluations == 1 else 1,
             stage_1=method.config(**kept),
         )
+
+
+_TYPE_HINTS: dict[type, dict[str, Any]] = {}
 
 
 def type_hints(section: type) -> dict[str, Any]:
