@@ -289,6 +289,7 @@ def _begin_scores(
     the source of the reference.
     """
     shown = {}
+    metrics = metrics_of(config, system)
     for index, parameter in enumerate(config.parameters):
         targets = references.references[index]
         shown[parameter] = {0: targets[0]}
@@ -296,7 +297,7 @@ def _begin_scores(
         for stage, carry in stages.items():
             fresh = functools.cache(functools.partial(_carried, carry, parameter, source))
             shown[parameter][stage] = fresh(0)
-            for metric in metrics_of(config, system):
+            for metric in metrics:
                 cloud = fresh
                 if metric.paired:
                     first = references.sources[index].__getitem__
