@@ -103,12 +103,12 @@ def lowest(system: str, ours: Line, found: Mapping[str, Line]) -> Claim:
         and parameter in line.scores
         and _significantly_below(line.scores[parameter], score)
     ]
-    return Claim(
+    return _claim(
         f"two-step as it is has the lowest W2 squared of all methods of at most two evaluations at "
         f"every parameter, within two standard errors ({system})",
-        verdict_of(ours.complete and not below),
-        "; ".join([*_diverged(ours), *below])
-        or "nobody is below it by more than two standard errors",
+        ours,
+        below,
+        "nobody is below it by more than two standard errors",
     )
 
 
@@ -120,18 +120,24 @@ def untrained_claim(system: str, ours: Line, references: Mapping[str, Curve]) ->
         for name, each in references.items()
         if _significantly_below(each[parameter], score)
     ]
-    return Claim(
+    return _claim(
         f"two-step as it is lies nowhere above what training clouds give without a network, within "
         f"two standard errors ({system})",
-        verdict_of(ours.complete and not below),
-        "; ".join([*_diverged(ours), *below])
-        or "none of them is below it by more than two standard errors",
+        ours,
+        below,
+        "none of them is below it by more than two standard errors",
     )
 
 
-def _diverged(line: Line) -> list[str]:
-    count = sum(not seed for seed in line.seeds)
-    return [f"{count} of {len(line.seeds)} trainings of it diverged"] if count else []
+def _claim(statement: str, ours: Line, below: Sequence[str], otherwise: str) -> Claim:
+    """It holds where nothing is below ours and all of our trainings have come to an end."""
+    count = sum(not seed for seed in ours.seeds)
+    diverged = [f"{count} of {len(ours.seeds)} trainings of it diverged"] if count else []
+    return Claim(
+        statement,
+        verdict_of(ours.complete and not below),
+        "; ".join([*diverged, *below]) or otherwise,
+    )
 
 
 def _significantly_below(one: Score, other: Score) -> bool:
