@@ -76,8 +76,9 @@ class Measured:
     cost: Cost | None
 
 
+_UNCHANGED = "as-it-is"
 _STAGE_1 = (
-    Variant("as-it-is", "as it is"),
+    Variant(_UNCHANGED, "as it is"),
     Variant("pair-velocity", "derivative along the pair", ("stage_1.method=meanflow",)),
     Variant("independent", "independent pairs", ("stage_1.coupling=independent",)),
     Variant("optimal", "pairs of an optimal plan", ("stage_1.coupling=exact",)),
@@ -88,7 +89,7 @@ _STAGE_1 = (
 )
 _PARTICLES = (1_000, 2_000, 4_000, 8_000, 15_000, 30_000)
 _PARAMETERS = (2, 3, 4, 8, 16)
-_BRIEF_STAGE_1 = ("as-it-is", "independent")
+_BRIEF_STAGE_1 = (_UNCHANGED, "independent")
 _BRIEF_PARTICLES = (1_000, 3_000)
 _BRIEF_PARAMETERS = (2, 8)
 
@@ -122,10 +123,13 @@ def _of_parameters(count: int) -> Variant:
 
 
 def run_of(variant: Variant, request: Request, seed: int) -> RunJob:
-    """The training of a variant."""
+    """The training of a variant; those that change nothing are one."""
+    plain = common(_NAME, request, seed, None)
+    config = config_file.override(plain, variant.changes)
+    name = _UNCHANGED if config == plain else variant.name
     return RunJob(
-        f"{_NAME}/{request.preset}-sweep-{variant.name}-s{seed}",
-        config_file.override(common(_NAME, request, seed, None), variant.changes),
+        f"{_NAME}/{request.preset}-sweep-{name}-s{seed}",
+        config,
         only=("simulate", "stage_1", "stage_2"),
     )
 
