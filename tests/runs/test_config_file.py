@@ -138,6 +138,22 @@ def test_assignments_that_make_no_sense(assignment, message):
         config_file.override(Config(), [assignment])
 
 
+def test_values_that_bound_each_other_are_given_in_any_order() -> None:
+    shorter = ["stage_2.batch_period=10", "stage_2.refresh=5"]
+    found = config_file.override(Config(), shorter)
+    assert found == config_file.override(Config(), shorter[::-1])
+    assert (found.stage_2.batch_period, found.stage_2.refresh) == (10, 5)
+
+
+def test_the_last_of_several_values_for_one_key_counts() -> None:
+    assert config_file.override(Config(), ["seed=1", "seed=2"]).seed == 2
+
+
+def test_a_value_for_a_section_is_named_where_its_keys_are_given_too() -> None:
+    with pytest.raises(ConfigError, match=r"stage_1: expected keys of a section, got .* '3'"):
+        config_file.override(Config(), ["stage_1=3", "stage_1.steps=5"])
+
+
 def test_differences_name_keys_and_values():
     other = config_file.override(Config(), ["seed=1", "stage_2.steps=5"])
     assert config_file.differences(Config(), other) == [

@@ -68,21 +68,25 @@ def loads(text: str, name: str = "config.toml", base: Config | None = None) -> C
 def override(config: Config, assignments: Iterable[str]) -> Config:
     """Change values: ``["seed=1", "stage_1.steps=100", "evaluation.parameters=20,60"]``.
 
+    Values are changed together, so that those which bound each other can be given in any order; of
+    several for one key the last counts.
+
     Raises:
         ConfigError: an assignment has no ``=``, or as for :func:`loads`.
     """
+    document: dict[str, Any] = {}
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"set: expected key=value, got {assignment!r}")
-        document: dict[str, Any] = {}
         *sections, last = key.strip().split(".")
         place = document
         for section in sections:
             place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise ConfigError(f"{section}: expected keys of a section, got the value {place!r}")
         place[last] = _Text(text.strip())
-        config = _changed(config, document)
-    return config
+    return _changed(config, document)
 
 
 def _changed(config: Config, document: Mapping[str, Any]) -> Config:
