@@ -35,7 +35,7 @@ class Reproduce:
     Example: twostep reproduce table-1 figure-2 --preset quick --out runs/reproduce
 
     Attributes:
-        targets: names, or all, which stands for what the papers print.
+        targets: names, or all.
         listing: list the targets and stop.
         preset: how much work and which method. quick: for two CPU cores, each run shorter than
             by twostep run; full: our defaults; paper: the printed method.

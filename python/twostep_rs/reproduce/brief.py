@@ -18,8 +18,8 @@ _PLANAR = ("stage_1.steps=1500",)
 _GLIMPSE = (
     "simulation.particles=3000",
     "evaluation.particles=3000",
-    "stage_1.steps=500",
-    "stage_2.steps=100",
+    "stage_1.steps=300",
+    "stage_2.steps=60",
 )
 _FRONTS = ("simulation.particles=10000", "stage_1.steps=2000", "convergence.seeds=5")
 
@@ -40,5 +40,5 @@ COMPARED: Mapping[str, Sequence[str]] = dict.fromkeys(
 )
 """Further ones where methods are compared."""
 
-FAMILIES = ("meanflow", "imm", "lsd", "w-flow", "sf2m", "deep-particle")
+FAMILIES = ("meanflow", "imm", "lsd", "drifting", "sf2m", "deep-particle")
 """Methods of the searches and of their comparisons under ``quick``."""

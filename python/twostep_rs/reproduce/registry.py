@@ -69,11 +69,10 @@ def get(name: str) -> Target:
 
 
 def choose(wanted: Iterable[str]) -> list[Target]:
-    """The targets of some names, each once; ``all`` stands for every one that a paper prints.
+    """The targets of some names, each once; ``all`` stands for every one.
 
     Raises:
         ConfigError: there is none of a name.
     """
-    printed = [name for name, target in targets().items() if target.printed]
-    every = [name for word in wanted for name in (printed if word == ALL else [word])]
+    every = [name for word in wanted for name in (names() if word == ALL else [word])]
     return [get(name) for name in dict.fromkeys(every)]

@@ -91,7 +91,6 @@ class Target:
         summarise: what it amounts to, when all jobs of the request are done.
         most_seeds: more seeds than these are left out, where runs are large; all by default.
         seeded: whether jobs depend on the seed at all.
-        printed: whether a paper has it; ``all`` stands for those.
     """
 
     name: str
@@ -101,4 +100,3 @@ class Target:
     summarise: Callable[[Request, Store], Summary]
     most_seeds: int | None = None
     seeded: bool = True
-    printed: bool = True

@@ -213,7 +213,6 @@ TARGETS = (
             "our own",
             functools.partial(_jobs, (problem,)),
             functools.partial(_summarise, problem),
-            printed=False,
         )
         for problem in PROBLEMS
     ),
@@ -223,6 +222,5 @@ TARGETS = (
         "our own",
         functools.partial(_jobs, PROBLEMS),
         _together,
-        printed=False,
     ),
 )

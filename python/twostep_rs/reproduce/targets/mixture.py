@@ -131,6 +131,5 @@ TARGETS = (
         "our own",
         _jobs,
         _summarise,
-        printed=False,
     ),
 )

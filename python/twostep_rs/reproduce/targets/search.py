@@ -89,6 +89,5 @@ TARGETS = (
         _jobs,
         _summarise,
         seeded=False,
-        printed=False,
     ),
 )

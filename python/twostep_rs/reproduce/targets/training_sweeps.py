@@ -227,6 +227,5 @@ TARGETS = (
         "our own",
         jobs,
         summarise,
-        printed=False,
     ),
 )
