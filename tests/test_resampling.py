@@ -6,6 +6,10 @@ exceeds in one of the 3000 comparisons made here with probability below 1e-5.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -143,6 +147,34 @@ def test_threads_and_seeds(scheme):
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(one, seven)
     assert (one != ts.resample(weights=w, scheme=scheme, seed=2)).any()
+
+
+DRAWN = """
+import sys
+import numpy as np
+import twostep_rs as ts
+
+assert ts.build_info()["simd"] == sys.argv[1], ts.build_info()["simd"]
+w = np.random.default_rng(7).exponential(size=20_001) ** 3
+schemes = ("systematic", "stratified")
+drawn = [ts.resample(weights=w, scheme=s, seed=k, m=30_000) for s in schemes for k in range(5)]
+np.save(sys.argv[2], drawn)
+"""
+
+
+def test_instruction_sets_draw_the_same(tmp_path):
+    drawn = []
+    for simd in ("scalar", "v3", "v4"):
+        file = tmp_path / f"{simd}.npy"
+        environment = {**os.environ, "TWOSTEP_SIMD": simd}
+        command = [sys.executable, "-c", DRAWN, simd, str(file)]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if simd != "scalar" and run.returncode and "AssertionError" in run.stderr:
+            continue  # this processor does not have it
+        assert run.returncode == 0, run.stderr
+        drawn.append(np.load(file))
+    for other in drawn[1:]:
+        np.testing.assert_array_equal(other, drawn[0])
 
 
 def test_tensors_come_back_as_tensors():

@@ -2,9 +2,10 @@
 
 Weights are log-normal: those of one small step (standard deviation 0.006 of their logarithms), and
 uneven ones (1). Everyone gets normalised weights and returns sorted ancestors; NumPy's best of
-searchsorted and, where the scheme allows, repeated counts. Runs alternate; medians of the times,
-and of the ratios of each round. `particles` is measured if it is installed: with
-`pip install --no-deps particles`, since it excludes NumPy 2, with which this part of it works.
+searchsorted and, where the scheme allows, repeated counts. Runs alternate, and so does who begins
+and finds the weights out of the cache; medians of the times, and of the ratios of each round.
+`particles` is measured if it is installed: with `pip install --no-deps particles`, since it
+excludes NumPy 2, with which this part of it works.
 
     python benches/python/resample.py [--smoke] [--repeats 15] [--seed 1000] [--json FILE]
 """
@@ -131,9 +132,11 @@ def row(scheme: str, weights: str, n: int, repeats: int, seed: int) -> dict[str,
     for round_ in range(repeats + 1):
         w = np.exp(DEVIATIONS[weights] * rng.normal(size=n))
         w /= w.sum()
-        for name, function in draw.items():
+        names = list(draw)
+        for place in range(len(names)):
+            name = names[(round_ + place) % len(names)]
             start = time.perf_counter()
-            ancestors = function(w)
+            ancestors = draw[name](w)
             taken = time.perf_counter() - start
             check(name, ancestors, w)
             if round_:  # the first is to warm up

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# The one object that native arrays of this type share.
+_FLOAT64 = np.dtype(np.float64)
+
 
 def is_tensor(value: object) -> bool:
     """Whether ``value`` is a torch tensor."""
@@ -36,6 +39,13 @@ def as_float64(name: str, value: Any, ndim: int) -> NDArray[np.float64]:
         DtypeError: the entries are not real numbers.
         ShapeError: the number of axes is another one.
     """
+    if (
+        type(value) is np.ndarray
+        and value.dtype is _FLOAT64
+        and value.ndim == ndim
+        and value.flags.c_contiguous
+    ):
+        return value
     if is_tensor(value):
         value = value.detach().cpu().resolve_conj().resolve_neg().numpy()
     try:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Scheme = Literal["systematic", "stratified", "multinomial", "residual", "ssp", "killing"]
 
+_SCHEMES = get_args(Scheme)
 _LARGEST_SEED = 2**64 - 1
 _MOST = 2**32 - 257
 
@@ -77,7 +78,7 @@ def resample(
     """
     name, values = _one_of(weights, log_weights)
     count = len(values) if m is None else as_integer("m", m, low=1, high=_MOST)
-    scheme = as_choice("scheme", scheme, get_args(Scheme))
+    scheme = as_choice("scheme", scheme, _SCHEMES)
     seed = as_integer("seed", seed, low=0, high=_LARGEST_SEED)
     ancestors = np.empty(count, dtype=np.int64)
     _core.resample(
@@ -89,6 +90,8 @@ def resample(
         ancestors,
         threads=as_threads(threads),
     )
+    if type(weights) is np.ndarray:
+        return ancestors
     return like(weights, log_weights)(ancestors)
 
 

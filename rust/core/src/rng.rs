@@ -10,7 +10,7 @@
 //! | key 0, 1 | the seed, low and high word, or the key of [`Stream::fold`] |
 //! | counter 0 | particle |
 //! | counter 1 | time step |
-//! | counter 2 | block within the step: each block is one pair of 64-bit draws |
+//! | counter 2 | block within the step: each block is one pair of 64-bit draws, or four words |
 //! | counter 3 | [`Purpose`] |
 //!
 //! Draws for different purposes, particles, steps or blocks therefore never share a counter.
@@ -152,16 +152,29 @@ impl Stream {
         }
     }
 
-    /// Of [`Stream::uniforms`] of `number / 2` the first or, where `number` is odd, the second.
+    /// The four words of random bits of every block from `first` on, as slices of one length.
     #[inline(always)]
-    pub(crate) fn uniform_in_lanes(self, number: u32, step: u32) -> f64 {
-        let counter = [number / 2, step, 0, self.purpose as u32];
-        let [a, b, c, d] = philox_in_lanes(counter, self.key);
-        if number.is_multiple_of(2) {
-            unit_interval(a, b)
-        } else {
-            unit_interval(c, d)
+    pub(crate) fn fill_words(
+        self,
+        first: u32,
+        step: u32,
+        block: u32,
+        [a, b, c, d]: [&mut [u32]; 4],
+    ) {
+        for (lane, (((a, b), c), d)) in a.iter_mut().zip(b).zip(c).zip(d).enumerate() {
+            let particle = first.wrapping_add(lane as u32);
+            let counter = [particle, step, block, self.purpose as u32];
+            [*a, *b, *c, *d] = philox_in_lanes(counter, self.key);
         }
+    }
+
+    /// Word `number % 4` of [`Stream::fill_words`] of `number / 4`.
+    #[inline(always)]
+    pub(crate) fn word_in_lanes(self, number: u32, step: u32, block: u32) -> u32 {
+        let counter = [number / 4, step, block, self.purpose as u32];
+        let [a, b, c, d] = philox_in_lanes(counter, self.key);
+        let [even, odd] = if number % 4 < 2 { [a, b] } else { [c, d] };
+        if number.is_multiple_of(2) { even } else { odd }
     }
 
     /// Two independent standard normal numbers for each of `2 N` places, in pairs of arrays.
@@ -286,9 +299,21 @@ mod tests {
         for lane in 0..64 {
             let particle = 1000 + lane as u32;
             assert_eq!([u[lane], v[lane]], stream.uniforms(particle, 5, 0));
-            let numbers = [2 * particle, 2 * particle + 1];
-            let by_number = numbers.map(|number| stream.uniform_in_lanes(number, 5));
-            assert_eq!(by_number, [u[lane], v[lane]]);
+        }
+    }
+
+    #[test]
+    fn words_are_those_of_their_blocks() {
+        let stream = Stream::new(11, Purpose::Resampling).fold(3);
+        let mut words = [[0; 64]; 4];
+        stream.fill_words(1000, 5, 1, words.each_mut().map(|words| &mut words[..]));
+        for lane in 0..64 {
+            let counter = [1000 + lane, 5, 1, Purpose::Resampling as u32];
+            let expected = philox4x32(counter, stream.key);
+            assert_eq!(words.map(|words| words[lane as usize]), expected);
+            let number = 4 * (1000 + lane);
+            let by_number = [0, 1, 2, 3].map(|word| stream.word_in_lanes(number + word, 5, 1));
+            assert_eq!(by_number, expected);
         }
     }
 

@@ -48,20 +48,11 @@ pub(super) fn values<'a, const D: usize>(
 
 #[inline(always)]
 pub(super) fn sin_cos<const FMA: bool>(input: &Array, sine: &mut Array, cosine: &mut Array) {
-    // In parts, which stand side by side in registers.
-    let mut sizes = [0.0; 32];
-    for input in input.as_chunks::<32>().0 {
-        for part in 0..32 {
-            let size = input[part].abs();
-            sizes[part] = if size > sizes[part] {
-                size
-            } else {
-                sizes[part]
-            };
-        }
+    let mut far = 0_u64;
+    for lane in 0..TILE {
+        far += u64::from(input[lane].abs() > math::LARGEST_ANGLE);
     }
-    let far = |size: &f64| u32::from(*size > math::LARGEST_ANGLE);
-    if sizes.iter().map(far).sum::<u32>() == 0 {
+    if far == 0 {
         for lane in 0..TILE {
             [sine[lane], cosine[lane]] = math::sin_cos::<FMA>(input[lane]);
         }

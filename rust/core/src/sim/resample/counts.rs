@@ -145,7 +145,22 @@ pub(super) fn offspring(counts: &[Counts]) -> usize {
 
 /// Offspring of the particles of a tile.
 pub(super) fn of_tile(counts: &Counts) -> usize {
-    counts.iter().map(|&count| count as usize).sum()
+    vectorise(OfTile(counts)) as usize
+}
+
+struct OfTile<'a>(&'a Counts);
+
+impl Vectorised for OfTile<'_> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) -> u32 {
+        let mut sum = 0;
+        for lane in 0..TILE {
+            sum += self.0[lane];
+        }
+        sum
+    }
 }
 
 /// A whole number from 0 to 2^32 - 1, in a way that vectorises.
@@ -175,7 +190,7 @@ impl Vectorised for Split<'_> {
             let expected = *weight * self.rate;
             *weight = expected - expected.floor();
         }
-        TileSum::of(self.weights)
+        TileSum::of(self.weights).0
     }
 }
 

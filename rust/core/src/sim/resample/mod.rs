@@ -5,6 +5,11 @@
 //! "Negative association, ordering and convergence of resampling methods", Annals of Statistics
 //! 47 (2019); Chopin and Papaspiliopoulos, "An Introduction to Sequential Monte Carlo" (2020).
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are not compiled for the instruction set"
+)]
+
 mod births;
 mod counts;
 mod multinomial;
@@ -12,14 +17,16 @@ mod ssp;
 mod strata;
 mod weights;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 pub(super) use self::births::Births;
 pub(super) use self::counts::{Counts, Draw};
-use self::strata::{Points, Scratch};
+use self::strata::{Points, Scratch, span};
 use self::weights::Row;
 pub(super) use self::weights::{TileSum, total};
 use super::particles::{TILE, for_each_tile, particle_count, tiles};
 use crate::rng::{Purpose, Stream};
-use crate::simd::{Vectorised, vectorise};
+use crate::simd::{Vectorised, add_up, climb, vectorise};
 use crate::{Error, Result, math};
 
 /// How offspring are drawn.
@@ -112,38 +119,16 @@ pub fn resample(
             got: m.to_string(),
         });
     }
-    let (scale, largest) = match weights {
-        Weights::Plain(values) => {
-            let largest = largest_weight(values)?;
-            let scale = inverse_power_of_two(largest);
-            (scale, largest * scale)
-        }
-        Weights::Logarithmic(values) => (largest_log_weight(values)?, 1.0),
-    };
-    let load = |index: usize, row: &mut Row| {
-        let whole = values[index * TILE..].first_chunk();
-        if let (Weights::Plain(_), 1.0, Some(_)) = (weights, scale, whole) {
-            return whole;
-        }
-        vectorise(Load {
-            weights,
-            scale,
-            index,
-            row,
-        });
-        None
-    };
     let mut sums = vec![TileSum::ZERO; tiles(values.len())];
-    let mut nothing = vec![(); sums.len()];
-    for_each_tile(
-        &mut sums,
-        &mut nothing,
-        || [0.0; TILE],
-        |index, sum, (), row| {
-            let stand = load(index, row);
-            *sum = vectorise(Sum(stand.unwrap_or(row)));
-        },
-    );
+    let (scale, largest) = match weights {
+        Weights::Plain(values) => sum_plain(values, &mut sums)?,
+        Weights::Logarithmic(values) => {
+            let largest = largest_log_weight(values)?;
+            sum(weights, largest, &mut sums);
+            (largest, 1.0)
+        }
+    };
+    let load = |index: usize, row: &mut Row| load(weights, scale, index, row);
     let draw = Draw {
         source: &load,
         total: total(&mut sums),
@@ -164,6 +149,61 @@ pub fn resample(
         Order::InPlace => in_place(&counts, ancestors),
     }
     Ok(())
+}
+
+/// The weights of tile `index`, which stand where they are if they need no scale.
+fn load<'a>(weights: Weights<'a>, scale: f64, index: usize, row: &mut Row) -> Option<&'a Row> {
+    if let (Weights::Plain(values), 1.0) = (weights, scale)
+        && let Some(whole) = values[index * TILE..].first_chunk()
+    {
+        return Some(whole);
+    }
+    vectorise(Load {
+        weights,
+        scale,
+        index,
+        row,
+    });
+    None
+}
+
+/// Sum the weights of all tiles up; returns whether all are at least 0 and the sums are finite.
+fn sum(weights: Weights<'_>, scale: f64, sums: &mut [TileSum]) -> bool {
+    let mut nothing = vec![(); sums.len()];
+    let valid = AtomicBool::new(true);
+    for_each_tile(
+        sums,
+        &mut nothing,
+        || [0.0; TILE],
+        |index, sum, (), row| {
+            let stand = load(weights, scale, index, row);
+            let (found, smallest) = vectorise(Sum(stand.unwrap_or(row)));
+            if smallest < 0.0 || !found.is_finite() {
+                valid.store(false, Relaxed);
+            }
+            *sum = found;
+        },
+    );
+    valid.into_inner()
+}
+
+/// The same after a check that weights are masses; returns what they are multiplied by, so that
+/// their sums are far from the ends of the range, and the largest of these products.
+fn sum_plain(values: &[f64], sums: &mut [TileSum]) -> Result<(f64, f64)> {
+    let weights = Weights::Plain(values);
+    if !sum(weights, 1.0, sums) {
+        masses(values)?;
+    }
+    let largest = |sums: &[TileSum]| {
+        sums.iter()
+            .fold(0.0, |largest, sum| sum.largest.max(largest))
+    };
+    let scale = inverse_power_of_two(largest(sums));
+    if scale != 1.0 {
+        sum(weights, scale, sums);
+    }
+    positive_total("weights", largest(sums) > 0.0)?;
+    Ok((scale, largest(sums)))
 }
 
 /// 1 where sums of numbers up to `x` are far from the ends of the range, else a power of two that
@@ -212,37 +252,33 @@ impl Vectorised for Load<'_> {
 struct Sum<'a>(&'a Row);
 
 impl Vectorised for Sum<'_> {
-    type Output = TileSum;
+    type Output = (TileSum, f64);
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) -> TileSum {
+    fn run<const FMA: bool>(self) -> (TileSum, f64) {
         TileSum::of(self.0)
     }
 }
 
-/// The largest of `weights`, after a check that they are masses.
-fn largest_weight(weights: &[f64]) -> Result<f64> {
-    let (largest, valid) = vectorise(Largest(weights, 0.0));
-    if !valid || largest == f64::INFINITY {
-        for (index, &value) in weights.iter().enumerate() {
-            if !value.is_finite() {
-                return Err(Error::NotFinite {
-                    name: "weights",
-                    index,
-                    value,
-                });
-            }
-            if value < 0.0 {
-                return Err(Error::NegativeMass {
-                    name: "weights",
-                    index,
-                    value,
-                });
-            }
+/// Check that `weights` are finite and at least 0.
+fn masses(weights: &[f64]) -> Result<()> {
+    for (index, &value) in weights.iter().enumerate() {
+        if !value.is_finite() {
+            return Err(Error::NotFinite {
+                name: "weights",
+                index,
+                value,
+            });
+        }
+        if value < 0.0 {
+            return Err(Error::NegativeMass {
+                name: "weights",
+                index,
+                value,
+            });
         }
     }
-    positive_total("weights", largest > 0.0)?;
-    Ok(largest)
+    Ok(())
 }
 
 fn largest_log_weight(weights: &[f64]) -> Result<f64> {
@@ -310,39 +346,70 @@ impl Vectorised for Largest<'_> {
 
 /// Each particle as often as it has offspring.
 fn sorted(counts: &mut [Counts], ancestors: &mut [i64]) {
-    let ends = counts.iter().scan(0, |end, counts| {
-        *end += counts::of_tile(counts);
-        Some(*end)
+    let mut end = 0;
+    let ends = counts.iter().map(|counts| {
+        end += counts::of_tile(counts);
+        end
     });
-    let mut parts = cut(ancestors, ends.collect::<Vec<_>>());
+    let mut parts = cut(ancestors, ends);
     for_each_tile(
         counts,
         &mut parts,
-        || (),
-        |index, counts, part, ()| {
-            vectorise(Expand(counts, index, part));
+        || [0; TILE],
+        |index, counts, part, ends| {
+            vectorise(Ends { counts, ends });
+            vectorise(Expand {
+                index,
+                ends: counts,
+                ancestors: part,
+            });
         },
     );
+}
+
+/// Replaces numbers of offspring by their sums up to each particle.
+struct Ends<'a> {
+    counts: &'a mut Counts,
+    ends: &'a mut [u64; TILE],
+}
+
+impl Vectorised for Ends<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for lane in 0..TILE {
+            self.ends[lane] = u64::from(self.counts[lane]);
+        }
+        add_up(self.ends);
+        for lane in 0..TILE {
+            self.counts[lane] = self.ends[lane] as u32;
+        }
+    }
 }
 
 /// The same, where the number of offspring of a tile is known before those of its particles.
 fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum], ancestors: &mut [i64]) {
     let points = Points::new(draw, scheme);
-    let ends = sums.iter().map(|sum| points.below(sum.through));
-    let mut parts = cut(ancestors, ends.collect::<Vec<_>>());
+    let through = points.through(sums);
+    let mut parts = cut(ancestors, through.iter().map(|&end| end as usize));
     for_each_tile(
         sums,
         &mut parts,
         || (Scratch::default(), [0; TILE]),
-        |index, sum, part, (scratch, counts)| {
-            points.count(index, sum, scratch, counts);
-            vectorise(Expand(counts, index, part));
+        |index, sum, part, (scratch, ends)| {
+            points.ends(index, sum, span(&through, index), scratch, ends);
+            vectorise(Expand {
+                index,
+                ends,
+                ancestors: part,
+            });
         },
     );
 }
 
 /// Parts that end at `ends`.
-fn cut(mut rest: &mut [i64], ends: Vec<usize>) -> Vec<&mut [i64]> {
+fn cut(mut rest: &mut [i64], ends: impl ExactSizeIterator<Item = usize>) -> Vec<&mut [i64]> {
     let mut start = 0;
     let mut parts = Vec::with_capacity(ends.len());
     for end in ends {
@@ -353,39 +420,89 @@ fn cut(mut rest: &mut [i64], ends: Vec<usize>) -> Vec<&mut [i64]> {
     parts
 }
 
-/// Writes the number of every particle of a tile as often as its count says.
-struct Expand<'a>(&'a Counts, usize, &'a mut [i64]);
+/// Particles that are looked at together.
+const BLOCK: usize = 16;
+
+/// With more particles than this that have not one offspring, a tile is one block.
+const FEW: u32 = 12;
+
+/// Writes the number of every particle of a tile as often as it has offspring.
+struct Expand<'a> {
+    index: usize,
+    /// Where the offspring of every particle end.
+    ends: &'a Counts,
+    ancestors: &'a mut [i64],
+}
 
 impl Vectorised for Expand<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Self(counts, index, ancestors) = self;
+        let Self {
+            index,
+            ends,
+            ancestors,
+        } = self;
         let first = (index * TILE) as i64;
-        if ancestors.len() == TILE && counts.iter().all(|&count| count == 1) {
-            for (lane, ancestor) in ancestors.iter_mut().enumerate() {
-                *ancestor = first + lane as i64;
-            }
+        let mut others = 0;
+        for lane in 1..TILE {
+            others += u32::from(ends[lane] - ends[lane - 1] != 1);
+        }
+        if others > FEW {
+            repeat::<{ 2 * TILE }>(first, ends, ancestors);
             return;
         }
-        // Without a branch on the counts: first, at the place where a particle's offspring begin,
-        // how many particles later than the last one with offspring it is; then the sums of that.
-        ancestors.fill(0);
-        let mut place = 0;
-        for &count in counts {
-            place += count as usize;
-            match ancestors.get_mut(place) {
-                Some(later) => *later += 1,
-                None => break,
+        let mut start = 0;
+        for (block, ends) in ends.as_chunks::<BLOCK>().0.iter().enumerate() {
+            let first = first + (block * BLOCK) as i64;
+            let mut other = 0;
+            for lane in 0..BLOCK {
+                other |= ends[lane] ^ (start + 1 + lane) as u32;
             }
-        }
-        let mut particle = first;
-        for ancestor in ancestors {
-            particle += *ancestor;
-            *ancestor = particle;
+            let end = ends[BLOCK - 1] as usize;
+            match ancestors[start..].first_chunk_mut::<BLOCK>() {
+                Some(ancestors) if other == 0 => {
+                    for lane in 0..BLOCK {
+                        ancestors[lane] = first + lane as i64;
+                    }
+                }
+                _ => repeat_block(first, start, ends, ancestors),
+            }
+            start = end;
         }
     }
+}
+
+/// [`repeat`] where a block begins at `start`.
+#[inline(never)]
+fn repeat_block(first: i64, start: usize, ends: &[u32; BLOCK], ancestors: &mut [i64]) {
+    let end = ends[BLOCK - 1] as usize;
+    let ends = ends.map(|end| end - start as u32);
+    repeat::<{ 4 * BLOCK }>(first, &ends, &mut ancestors[start..end]);
+}
+
+/// Write particles from `first` on up to their `ends`; those with `MANY` offspring together one by
+/// one.
+#[inline(always)]
+fn repeat<const MANY: usize>(first: i64, ends: &[u32], ancestors: &mut [i64]) {
+    if ancestors.len() >= MANY {
+        let mut start = 0;
+        for (particle, &end) in (first..).zip(ends) {
+            ancestors[start..end as usize].fill(particle);
+            start = end as usize;
+        }
+        return;
+    }
+    // Without a branch on the numbers of offspring: each particle where they begin, which is
+    // overwritten if it has none, and then from there on.
+    let mut marks = [0; MANY];
+    let mut start = 0;
+    for (particle, &end) in (first..).zip(ends) {
+        marks[start as usize % MANY] = particle;
+        start = end;
+    }
+    climb(&marks, ancestors);
 }
 
 fn in_place(counts: &[Counts], ancestors: &mut [i64]) {

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeSet;
 
-use super::counts::{Counts, Draw, of_tile, offspring, whole};
+use super::counts::{Counts, Draw, of_tile, offspring};
 use super::weights::{Row, TileSum, prefix_sums};
 use crate::math;
 use crate::rng::Stream;
@@ -30,7 +30,8 @@ const LARGEST_MEAN: f64 = 8.0;
 
 /// Write the numbers of offspring of `draw.offspring` independent draws.
 pub(super) fn multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
-    let all = poisson_numbers(draw, sums, counts);
+    poisson_numbers(draw, sums, counts);
+    let all = offspring(counts);
     if all > draw.offspring {
         remove(draw, counts, all - draw.offspring);
     } else {
@@ -122,16 +123,12 @@ impl Vectorised for Through<'_> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let TileSum { before, scale, .. } = *self.sum;
-        prefix_sums(self.weights, self.prefix);
-        for sum in self.prefix {
-            *sum = before + *sum * scale;
-        }
+        let mut whole = [0; TILE];
+        prefix_sums(self.weights, self.sum, &mut whole, self.prefix);
     }
 }
 
-/// Write Poisson numbers; returns their sum.
-fn poisson_numbers(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) -> usize {
+fn poisson_numbers(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) {
     for_each_tile(
         sums,
         counts,
@@ -146,7 +143,6 @@ fn poisson_numbers(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut [Counts]) 
             });
         },
     );
-    offspring(counts)
 }
 
 struct Poisson<'a, 'b> {
@@ -163,42 +159,42 @@ impl Vectorised for Poisson<'_, '_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let uniforms = self.draw.uniforms(self.index);
-        let means: Row = std::array::from_fn(|lane| self.weights[lane] * self.rate);
-        let mut numbers = [0.0; TILE];
-        // What lies beyond the terms, as a positive number.
-        let mut beyond = [0.0; TILE];
+        // The last term and the sum of all.
+        let [mut last, mut sums] = [[0.0; TILE]; 2];
+        let mut some = 0_u64;
         for lane in 0..TILE {
-            let mean = means[lane];
+            let mean = self.weights[lane] * self.rate;
             let mut probability = math::exp::<FMA>(-mean);
             let mut cumulative = probability;
-            let mut number = 0.0;
+            let mut number = 0_u64;
             for inverse in INVERSES {
-                number += if uniforms[lane] >= cumulative {
-                    1.0
-                } else {
-                    0.0
-                };
+                number += u64::from(uniforms[lane] >= cumulative);
                 probability *= mean * inverse;
                 cumulative += probability;
             }
-            numbers[lane] = number;
-            let excess = uniforms[lane] - cumulative;
-            beyond[lane] = if mean > LARGEST_MEAN { 1.0 } else { excess };
+            self.counts[lane] = number as u32;
+            (last[lane], sums[lane]) = (probability, cumulative);
+            some |= u64::from(uniforms[lane] >= cumulative) | u64::from(mean > LARGEST_MEAN);
         }
+        if some > 0 {
+            self.search(&uniforms, &last, &sums);
+        }
+    }
+}
+
+impl Poisson<'_, '_> {
+    /// The numbers of those that lie beyond the terms, or have a large mean.
+    #[inline(never)]
+    fn search(self, uniforms: &Row, last: &Row, sums: &Row) {
         for lane in 0..TILE {
-            self.counts[lane] = whole(numbers[lane]);
-        }
-        for (lane, &beyond) in beyond.iter().enumerate() {
-            if beyond >= 0.0 {
+            let mean = self.weights[lane] * self.rate;
+            let u = uniforms[lane];
+            if mean > LARGEST_MEAN {
                 let particle = (self.index * TILE + lane) as u32;
                 let stream = self.draw.stream.fold(3);
-                self.counts[lane] = poisson(
-                    means[lane],
-                    uniforms[lane],
-                    stream,
-                    particle,
-                    self.draw.step,
-                );
+                self.counts[lane] = poisson(mean, u, stream, particle, self.draw.step);
+            } else if u >= sums[lane] {
+                self.counts[lane] = go_on(mean, u, INVERSES.len() as u32, last[lane], sums[lane]);
             }
         }
     }
@@ -217,9 +213,12 @@ fn poisson(mean: f64, u: f64, stream: Stream, particle: u32, step: u32) -> u32 {
 
 /// The smallest number that a Poisson variable of `mean` exceeds with probability at most `1 - u`.
 fn inverse(mean: f64, u: f64) -> u32 {
-    let mut probability = (-mean).exp();
-    let mut cumulative = probability;
-    let mut count = 0;
+    let probability = (-mean).exp();
+    go_on(mean, u, 0, probability, probability)
+}
+
+/// The same from the terms up to `count` on, given the last of them and the sum of all.
+fn go_on(mean: f64, u: f64, mut count: u32, mut probability: f64, mut cumulative: f64) -> u32 {
     // Beyond the second condition lies less than rounding leaves of the sum.
     while u >= cumulative && (f64::from(count) < mean || probability > 1e-18) {
         count += 1;
@@ -244,15 +243,15 @@ fn remove(draw: Draw<'_>, counts: &mut [Counts], surplus: usize) {
     let mut end = 0;
     for counts in counts {
         let through = end + of_tile(counts);
-        if chosen.peek().is_none_or(|&next| next >= through) {
-            end = through;
-            continue;
-        }
-        for count in counts {
+        let mut counts = counts.iter_mut();
+        while chosen.peek().is_some_and(|&next| next < through)
+            && let Some(count) = counts.next()
+        {
             end += *count as usize;
             while chosen.next_if(|&next| next < end).is_some() {
                 *count -= 1;
             }
         }
+        end = through;
     }
 }

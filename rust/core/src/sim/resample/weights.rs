@@ -1,12 +1,22 @@
 //! Weights of particles by tiles, their sums and prefix sums.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "closures of iterators are not compiled for the instruction set"
+)]
+
 use crate::math;
 use crate::sim::particles::TILE;
+use crate::simd::add_up;
 
-/// Prefix sums of a tile are made in so many parts side by side: a chain of additions waits for
-/// itself.
-const PARTS: usize = 8;
-const PART: usize = TILE / PARTS;
+/// Sums of a tile are made in so many parts side by side: a chain of additions waits for itself.
+const PARTS: usize = 32;
+
+/// The weights of a tile are whole numbers up to `2^FIXED` where sums over them have to be exact.
+const FIXED: u64 = 51;
+
+/// Weights of a tile that are all smaller count as none, beside those of other tiles.
+const LEAST: f64 = f64::from_bits((1023 - 900) << 52);
 
 /// A number for each particle of a tile.
 pub(crate) type Row = [f64; TILE];
@@ -22,6 +32,7 @@ pub(crate) struct TileSum {
     log_unit: f64,
     sum: f64,
     squares: f64,
+    pub(super) largest: f64,
     /// What the weights are multiplied by in sums over tiles.
     pub(super) scale: f64,
     /// Scaled sum over the tiles before this one, and with it.
@@ -55,23 +66,47 @@ impl TileSum {
         log_unit: 0.0,
         sum: 0.0,
         squares: 0.0,
+        largest: 0.0,
         scale: 1.0,
         before: 0.0,
         through: 0.0,
     };
 
-    /// The sum of `weights`.
+    pub(super) fn is_finite(self) -> bool {
+        self.sum.is_finite()
+    }
+
+    /// The sum of `weights`, and the smallest of them.
     #[inline(always)]
-    pub(super) fn of(weights: &Row) -> Self {
+    pub(super) fn of(weights: &Row) -> (Self, f64) {
         let mut sums = [0.0; PARTS];
-        for place in 0..PART {
+        let mut largest = [0.0; PARTS];
+        let mut smallest = [0.0; PARTS];
+        for weights in weights.as_chunks::<PARTS>().0 {
             for part in 0..PARTS {
-                sums[part] += weights[part * PART + place];
+                let weight = weights[part];
+                sums[part] += weight;
+                largest[part] = if weight > largest[part] {
+                    weight
+                } else {
+                    largest[part]
+                };
+                smallest[part] = if weight < smallest[part] {
+                    weight
+                } else {
+                    smallest[part]
+                };
             }
         }
-        // As in `prefix_sums`, to the last bit.
-        let sum = sums[1..].iter().fold(sums[0], |before, sum| sum + before);
-        Self { sum, ..Self::ZERO }
+        let sum = fold(sums, |a, b| a + b);
+        let largest = fold(largest, |a, b| if a > b { a } else { b });
+        let smallest = fold(smallest, |a, b| if a < b { a } else { b });
+        let sum = Self {
+            sum: if largest < LEAST { 0.0 * sum } else { sum },
+            largest,
+            ..Self::ZERO
+        };
+        (sum, smallest)
     }
 
     /// Write the exponentials of `log_weights` over the largest of them into `weights`, and sum
@@ -105,10 +140,23 @@ impl TileSum {
         }
         Self {
             log_unit,
-            squares: squares.iter().sum(),
-            ..Self::of(weights)
+            squares: fold(squares, |a, b| a + b),
+            ..Self::of(weights).0
         }
     }
+}
+
+/// All `parts` in one, by halves.
+#[inline(always)]
+fn fold(mut parts: [f64; PARTS], join: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut half = PARTS / 2;
+    while half > 0 {
+        for part in 0..half {
+            parts[part] = join(parts[part], parts[part + half]);
+        }
+        half /= 2;
+    }
+    parts[0]
 }
 
 /// The one of `values` that `wins` over all others; `none` where there are none.
@@ -121,28 +169,44 @@ fn extreme(values: &[f64], none: f64, wins: impl Fn(f64, f64) -> bool) -> f64 {
             *best = if wins(value, *best) { value } else { *best };
         }
     }
-    let better = |a, &b| if wins(b, a) { b } else { a };
-    best.iter().chain(rest).fold(none, better)
+    let better = |a, b| if wins(b, a) { b } else { a };
+    rest.iter().fold(fold(best, better), |a, &b| better(a, b))
 }
 
-/// Write the sum of the weights up to each.
+/// Write the scaled sum of all weights up to each of a tile; `whole` is a place for others.
 ///
-/// A particle of weight zero has the same as the one before it, to the last bit.
+/// A particle of weight zero has the same as the one before it, to the last bit: within the tile
+/// whole numbers are added, which are the same in whatever order that is done.
 #[inline(always)]
-pub(super) fn prefix_sums(weights: &Row, result: &mut Row) {
-    let mut sums = [0.0; PARTS];
-    for place in 0..PART {
-        for part in 0..PARTS {
-            sums[part] += weights[part * PART + place];
-            result[part * PART + place] = sums[part];
-        }
+pub(super) fn prefix_sums(weights: &Row, tile: &TileSum, whole: &mut [u64; TILE], sums: &mut Row) {
+    let exponent = (tile.largest.to_bits() >> 52).clamp(123, 2045);
+    let fixed = f64::from_bits((1023 + FIXED + 1023 - exponent) << 52);
+    to_fixed(weights, fixed, whole);
+    add_up(whole);
+    let all = whole[TILE - 1];
+    let scale = tile.scale / fixed;
+    for lane in 0..TILE {
+        let sum = tile.before + whole[lane] as i64 as f64 * scale;
+        let sum = if sum < tile.through {
+            sum
+        } else {
+            tile.through
+        };
+        sums[lane] = if whole[lane] == all {
+            tile.through
+        } else {
+            sum
+        };
     }
-    let mut before = sums[0];
-    for part in 1..PARTS {
-        for sum in &mut result[part * PART..][..PART] {
-            *sum += before;
-        }
-        before = result[part * PART + PART - 1];
+}
+
+/// Write weights times `scale` as whole numbers; those are up to `2^52`.
+#[inline(always)]
+pub(super) fn to_fixed(weights: &Row, scale: f64, whole: &mut [u64; TILE]) {
+    // Added to a smaller number, which is then rounded and stands in the lowest bits.
+    const ROUND: f64 = 4_503_599_627_370_496.0; // 2^52
+    for lane in 0..TILE {
+        whole[lane] = (weights[lane] * scale + ROUND).to_bits() - ROUND.to_bits();
     }
 }
 
