@@ -13,20 +13,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_KELLER_SEGEL = ("stage_1.steps=3000", "stage_2.sinkhorn_iterations=300")
-_PLANAR = ("stage_1.steps=1500",)
+_KELLER_SEGEL = (
+    "simulation.particles=6000",
+    "evaluation.particles=6000",
+    "stage_1.steps=1500",
+    "stage_2.steps=150",
+    "stage_2.sinkhorn_iterations=100",
+)
+_PLANAR = ("stage_1.steps=1000",)
 _GLIMPSE = (
     "simulation.particles=3000",
     "evaluation.particles=3000",
     "stage_1.steps=300",
     "stage_2.steps=60",
 )
-_FRONTS = ("simulation.particles=10000", "stage_1.steps=2000", "convergence.seeds=5")
+_FRONTS = ("simulation.particles=10000", "stage_1.steps=1500", "convergence.seeds=3")
 
 BRIEF: Mapping[str, Sequence[str]] = {
     "ks3d-laminar": _KELLER_SEGEL,
     "ks3d-kolmogorov": _KELLER_SEGEL,
     "ks4d-laminar": _KELLER_SEGEL,
+    "checkerboard": _PLANAR,
     "gaussians8": _PLANAR,
     "oval": _PLANAR,
     "imbalanced": _PLANAR,
