@@ -60,13 +60,13 @@ def test_seeds_whose_jobs_failed_are_left_out_of_the_result(tmp_path):
 def test_quick_runs_are_brief_unless_told_otherwise():
     config = experiments.get("kpp2d").config("quick")
     brief = Request("quick").configured(config, 3)
-    assert (brief.stage_1.steps, brief.convergence.seeds, brief.seed) == (2000, 5, 3)
+    assert (brief.stage_1.steps, brief.convergence.seeds, brief.seed) == (1500, 3, 3)
     told = Request("quick", overrides=("stage_1.steps=7",)).configured(config, 3)
-    assert (told.stage_1.steps, told.convergence.seeds) == (7, 5)
+    assert (told.stage_1.steps, told.convergence.seeds) == (7, 3)
     full = experiments.get("kpp2d").config("full")
     assert Request("full").configured(full, full.seed) == full
     compared = Request("quick", overrides=("stage_2.steps=9",)).configured(config, 3, compared=True)
-    assert (compared.stage_1.steps, compared.stage_2.steps) == (500, 9)
+    assert (compared.stage_1.steps, compared.stage_2.steps) == (300, 9)
     for experiment, changes in BRIEF.items():
         config = experiments.get(experiment).config("quick")
         assert Request("quick").configured(config, 0) == config_file.override(config, changes)
