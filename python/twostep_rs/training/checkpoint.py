@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import time
 from pathlib import Path
@@ -42,15 +43,13 @@ class CheckpointFile:
         partial = self.path.with_name(self.path.name + ".part")
         try:
             with partial.open("wb") as file:
-                torch.save(content, file)
+                file.write(_serialised(content))
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.path)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+        except OSError as error:
             with contextlib.suppress(OSError):
                 partial.unlink()
-            if _by_interrupt(error):
-                raise KeyboardInterrupt from error
             raise RunDirectoryError(f"{self.path}: cannot be written ({error})") from error
         self._last = time.monotonic()
 
@@ -78,6 +77,22 @@ class CheckpointFile:
             )
         state: dict[str, Any] = content["state"]
         return state
+
+
+def _serialised(content: dict[str, Any]) -> memoryview:
+    """The bytes of a checkpoint.
+
+    They are made in memory, since Ctrl-C may cut them short: torch then still writes the end of its
+    file when it lets go of it, and ends the process where that has been closed meanwhile.
+    """
+    buffer = io.BytesIO()
+    try:
+        torch.save(content, buffer)
+    except RuntimeError as error:
+        if _by_interrupt(error):
+            raise KeyboardInterrupt from error
+        raise
+    return buffer.getbuffer()
 
 
 def _by_interrupt(error: BaseException | None) -> bool:
