@@ -90,8 +90,6 @@ def resample(
         ancestors,
         threads=as_threads(threads),
     )
-    if type(weights) is np.ndarray:
-        return ancestors
     return like(weights, log_weights)(ancestors)
 
 

@@ -40,10 +40,11 @@ class CheckpointFile:
             RunDirectoryError: the file cannot be written.
         """
         content = {"format": _FORMAT, "fingerprint": fingerprint, "state": state}
+        written = _serialised(content)
         partial = self.path.with_name(self.path.name + ".part")
         try:
             with partial.open("wb") as file:
-                file.write(_serialised(content))
+                file.write(written)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(self.path)
