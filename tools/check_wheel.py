@@ -22,11 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 IMPORT = """
 import sys, time
 start = time.perf_counter()
+import numpy
+numpy_alone = time.perf_counter() - start
 import twostep_rs
-seconds = time.perf_counter() - start
+both = time.perf_counter() - start
 third_parties = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
 assert third_parties & {"torch", "scipy", "matplotlib", "rich", "tyro"} == set(), third_parties
-print(seconds)
+print(both, numpy_alone)
 """
 
 
@@ -45,17 +47,21 @@ def main(wheel: Path) -> None:
 
 
 def check_alone(wheel: Path, directory: Path) -> None:
-    """The wheel brings NumPy and nothing else, and imports in less than 0.2 s."""
+    """The wheel brings NumPy and nothing else, and is imported faster than that."""
     python = environment(directory, sys.executable)
     install(directory, str(wheel))
     listed = output(python, "-m", "pip", "list", "--format=freeze").split()
     names = {line.partition("==")[0] for line in listed} - {"pip", "setuptools", "uv"}
     if {name.replace("-", "_") for name in names} != {"numpy", "twostep_rs"}:
         raise SystemExit(f"wheel: expected to bring numpy only, got {sorted(names)}")
-    seconds = min(float(output(python, "-c", IMPORT)) for _ in range(5))
-    if seconds >= 0.2:
-        raise SystemExit(f"import: expected less than 0.2 s, got {seconds:.3f} s")
-    print(f"alone: needs numpy only, imports in {seconds:.3f} s")
+    # A share of what NumPy takes beside it: seconds alone would tell how fast the machine is.
+    both, numpy_alone = min(map(float, output(python, "-c", IMPORT).split()) for _ in range(5))
+    if both > 2 * numpy_alone:
+        raise SystemExit(
+            f"import: expected to add less than NumPy takes, {numpy_alone:.3f} s, got "
+            f"{both - numpy_alone:.3f} s"
+        )
+    print(f"alone: needs numpy only, imports in {both:.3f} s, of which NumPy {numpy_alone:.3f} s")
 
 
 def check_beside_another_torch(wheel: Path, directory: Path) -> None:

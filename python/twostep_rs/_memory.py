@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from twostep_rs.errors import InputError
 
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUP_LIMIT = "/sys/fs/cgroup/memory.max"
 
 #: Bytes that are there wherever an interpreter with NumPy runs: asking would take longer than
 #: many a small problem.
@@ -20,8 +19,10 @@ def machine_memory() -> float:
         memory = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, ValueError, OSError):
         memory = float("inf")
+    from pathlib import Path
+
     try:
-        limit = _CGROUP_LIMIT.read_text().strip()
+        limit = Path(_CGROUP_LIMIT).read_text().strip()
     except OSError:
         return memory
     return memory if limit == "max" else min(memory, float(limit))

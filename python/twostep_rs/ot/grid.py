@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +15,7 @@ from twostep_rs.ot.memory import check_grids_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from fractions import Fraction
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -69,6 +69,8 @@ class GridW2:
     @property
     def in_cells(self) -> Fraction | None:
         """W2 squared in units of the squared width of a cell, exact; None where widths differ."""
+        from fractions import Fraction
+
         cost_and_mass = self._raw.in_cells
         return None if cost_and_mass is None else Fraction(*cost_and_mass)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -15,6 +14,7 @@ from twostep_rs.ot.plan import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -97,6 +97,8 @@ def background(
     work: Callable[Parameters, Result], *args: Parameters.args, **options: Parameters.kwargs
 ) -> Future[Result]:
     """Call ``work`` on the one thread that solves what was submitted, in that order."""
+    from concurrent.futures import ThreadPoolExecutor
+
     executor = _executors.get(os.getpid())
     if executor is None:
         executor = _executors[os.getpid()] = ThreadPoolExecutor(1, "twostep-ot")

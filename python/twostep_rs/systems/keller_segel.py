@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import warnings
 from dataclasses import dataclass
@@ -415,6 +414,8 @@ class KellerSegel:
 
 
 def _unknown_constant(name: str, known: list[str]) -> str:
+    import difflib
+
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
     return f"{name}: expected one of the constants {known}, got {name!r}{hint}"
