@@ -20,7 +20,10 @@ SYSTEMS = tuple(
 )
 """Targets that compare methods on one system."""
 
-COMPARISONS = ("methods", *SYSTEMS, "table-2", "mixture", "search")
+JUMPS = ("jumps-laminar", "jumps-4d", "jumps-kpp2d")
+"""Targets that compare flow maps in several jumps."""
+
+COMPARISONS = ("methods", *SYSTEMS, *JUMPS, "table-2", "mixture", "search")
 """Targets that compare methods."""
 
 _PRESETS: tuple[Preset, ...] = ("paper", "full", "quick")

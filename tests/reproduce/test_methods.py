@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reproduce_jobs import TINY, do
 from twostep_rs import experiments
 from twostep_rs.errors import DivergenceError
 from twostep_rs.methods import registry as methods
@@ -18,34 +19,18 @@ from twostep_rs.reproduce import (
     costs,
     entries,
     method_tables,
+    problems,
     registry,
     yardsticks,
 )
 from twostep_rs.reproduce import search as searching
-from twostep_rs.reproduce.schedule import in_order
 from twostep_rs.reproduce.scores import Score, curve
-from twostep_rs.reproduce.store import Cost
 from twostep_rs.reproduce.targets import methods as target
 from twostep_rs.reproduce.targets import search as search_target
 from twostep_rs.runs import RunDirectory, config_file
 from twostep_rs.runs.evaluation import Row
 from twostep_rs.runs.progress import Silent
 
-TINY = (
-    "simulation.parameters=15,30,60,150",
-    "simulation.particles=200",
-    "stage_1.steps=4",
-    "stage_1.batch=64",
-    "stage_1.width=8",
-    "stage_2.steps=4",
-    "stage_2.batch=50",
-    "stage_2.width=8",
-    "evaluation.parameters=20,160",
-    "evaluation.particles=100",
-    "evaluation.references=2",
-    "evaluation.floor_pairs=2",
-    "threads=1",
-)
 SOME = tuple(e for e in entries.SEARCHED if e.name in ("meanflow", "sf2m", "deep-particle"))
 WILD = entries.Entry("lsd", "Wild", "lsd", {"learning_rate": 1e30, "clip": 1e30})
 NAME = "ks3d-laminar"
@@ -64,16 +49,6 @@ def done(tmp_path_factory):
             do(registry.get(name), request, store) for name in ("methods-laminar", "search")
         ]
         yield store, request, *summaries
-
-
-def do(chosen, request, store):
-    for job in in_order(chosen.jobs(request)).values():
-        if not store.finished(job):
-            store.path(job).mkdir(parents=True, exist_ok=True)
-            needed = {one.name: store.path(one) for one in job.needs}
-            job.run(Place(store.path(job), store, Silent(), needed))
-            store.finish(job, Cost(1.0, 2.0, 3.0))
-    return chosen.summarise(request, store)
 
 
 def test_every_method_stands_in_the_table_alone_and_refined(done):
@@ -116,7 +91,7 @@ def test_a_method_that_diverges_says_so_and_costs_no_other_its_place(done):
     assert all("Wild" not in claim.reason for claim in summary.claims)
     (table,) = (table for table in searched.tables if table.title == "Wild")
     assert [line[1:] for line in table.lines] == [["diverged", "yes"], *[["diverged", ""]] * 2]
-    run = target._run(target.PROBLEMS[0], request, 0, WILD)
+    run = target._run(problems.PROBLEMS[0], request, 0, WILD)
     found = store.document(competition.scores(run))["diverged"]
     assert found["stage"] == 1
     assert found["reason"].startswith("loss: expected a number below")
@@ -146,7 +121,7 @@ def test_a_title_says_how_many_seeds_have_diverged(rows, said):
 
 def test_runs_of_a_seed_share_clouds_and_references_and_seeds_share_neither(done):
     store, request, summary, _ = done
-    runs = [target._runs_of_seed(target.PROBLEMS[0], request, seed) for seed in (0, 1)]
+    runs = [target._runs_of_seed(problems.PROBLEMS[0], request, seed) for seed in (0, 1)]
     clouds = [
         [(store.path(run) / "clouds" / "60.0.npz").read_bytes() for run in of_seed]
         for of_seed in runs
@@ -205,7 +180,7 @@ def test_searches_are_of_one_size_and_see_no_parameter_of_the_table(done):
 def test_a_run_takes_the_options_that_were_found(done):
     store, request, *_ = done
     (entry,) = (e for e in SOME if e.name == "sf2m")
-    run = target._run(target.PROBLEMS[0], request, 0, entry)
+    run = target._run(problems.PROBLEMS[0], request, 0, entry)
     options = store.document(run.options_of)["options"]
     trained = RunDirectory.open(store.path(run)).config
     assert trained == config_file.override(run.config, options)
@@ -270,9 +245,12 @@ def test_clouds_of_another_seed_are_refused(done, tmp_path):
 def test_where_references_are_costly_all_are_measured_at_the_same_half_of_the_parameters(
     name, preset, measured
 ):
-    (problem,) = (problem for problem in target.PROBLEMS if problem.name == name)
+    (problem,) = (problem for problem in problems.PROBLEMS if problem.name == name)
     request = Request(preset)
-    runs = [*target._runs_of_seed(problem, request, 0), target._clouds(problem, request, 0)]
+    runs = [
+        *target._runs_of_seed(problem, request, 0),
+        problems.problem_clouds(problem, request, 0),
+    ]
     assert {run.config.evaluation.parameters for run in runs} == {measured}
     assert {run.clouds_of for run in runs[:-1]} == {runs[-1]}
     (jobs,) = {tuple(job.name for job in competition.scores(run).needs[1:]) for run in runs}

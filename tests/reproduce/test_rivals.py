@@ -6,32 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from reproduce_jobs import TINY, do
 from twostep_rs import experiments
-from twostep_rs.reproduce import Place, Request, RunJob, Store, costs, entries, registry
+from twostep_rs.reproduce import Request, RunJob, Store, costs, entries, registry
 from twostep_rs.reproduce.ranking import Ranking, ranking
 from twostep_rs.reproduce.schedule import in_order
 from twostep_rs.reproduce.scores import Score
-from twostep_rs.reproduce.store import Cost
 from twostep_rs.reproduce.targets import rivals
 from twostep_rs.runs import config_file
-from twostep_rs.runs.progress import Silent
 
-TINY = [
-    "simulation.parameters=20,60,150",
-    "simulation.particles=200",
-    "stage_1.steps=4",
-    "stage_1.batch=64",
-    "stage_1.width=8",
-    "stage_2.steps=4",
-    "stage_2.batch=50",
-    "stage_2.width=8",
-    "stage_2.pool=2",
-    "evaluation.parameters=20,160",
-    "evaluation.particles=100",
-    "evaluation.references=2",
-    "evaluation.floor_pairs=2",
-    "threads=1",
-]
+SMALL = (*TINY, "simulation.parameters=20,60,150", "stage_2.pool=2")
 SOME = tuple(e for e in entries.ENTRIES if e.name in ("meanflow", "imm", "sf2m", "deep-particle"))
 
 
@@ -39,21 +23,11 @@ SOME = tuple(e for e in entries.ENTRIES if e.name in ("meanflow", "imm", "sf2m",
 def tiny(monkeypatch):
     experiment = experiments.get("ks3d-laminar")
     small = replace(
-        experiment, config=lambda preset: config_file.override(experiment.config(preset), TINY)
+        experiment, config=lambda preset: config_file.override(experiment.config(preset), SMALL)
     )
     monkeypatch.setattr(entries.experiments, "get", lambda name: small)
     monkeypatch.setattr(entries, "ENTRIES", SOME)
     monkeypatch.setattr(costs, "_PARTICLES", 100)
-
-
-def do(target, request, store):
-    for job in in_order(target.jobs(request)).values():
-        if not store.finished(job):
-            store.path(job).mkdir(parents=True, exist_ok=True)
-            needed = {one.name: store.path(one) for one in job.needs}
-            job.run(Place(store.path(job), store, Silent(), needed))
-            store.finish(job, Cost(1.0, 2.0, 3.0))
-    return target.summarise(request, store)
 
 
 def test_table_2_and_its_figures(tiny, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -13,13 +13,14 @@ from twostep_rs.losses.flow_matching import flow_matching_loss
 from twostep_rs.methods import flow_matching
 from twostep_rs.models.features import in_chart
 from twostep_rs.models.velocity import Velocity
-from twostep_rs.training import paired
-from twostep_rs.training.checkpoint import CheckpointFile
+from twostep_rs.training import loop, paired
+from twostep_rs.training.fingerprint import fingerprint
+from twostep_rs.training.phases import Phase, Phases
 from twostep_rs.training.seeds import derive
 from twostep_rs.training.workers import one_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Unpack
 
     from torch import Tensor
@@ -36,7 +37,8 @@ class RectifiedFlowConfig(PairedConfig):
 
     Attributes:
         first: share of the steps that the first flow takes.
-        particles: pairs of the first flow, of each parameter.
+        particles: pairs of the first flow, of each parameter; at most as many as a training cloud
+            holds, so that no method sees more.
         flow_evaluations: steps of Euler's method along the first flow.
         evaluations: steps along the second flow, whose paths are nearly straight.
     """
@@ -71,12 +73,25 @@ def train(
     The second learns from fresh particles of ``prior``, or those of the clouds, and where the
     first carries them.
     """
-    done = config.first_steps
     build_net = functools.partial(build, data.scaling(), config)
-    flow = _train(1, build_net, data, replace(config, steps=done), seed, _first(options, config))
-    pairs = _reflowed(flow, data, config, derive(seed, "reflow"), prior)
-    second = replace(config, steps=config.steps - done, coupling="paired")
-    return _train(2, build_net, pairs, second, seed, _second(options, config))
+
+    def straight(_: Sequence[Any]) -> paired.PairedTraining[Velocity]:
+        chosen = replace(config, steps=config.first_steps)
+        return _flow(1, build_net, data, chosen, seed, options)
+
+    def straighter(done: Sequence[Any]) -> paired.PairedTraining[Velocity]:
+        pairs = _reflowed(done[0], data, config, derive(seed, "reflow"), prior)
+        chosen = replace(config, steps=config.steps - config.first_steps, coupling="paired")
+        return _flow(2, build_net, pairs, chosen, seed, options)
+
+    first, second = config.first_steps, config.steps - config.first_steps
+    with one_thread():
+        training = Phases(
+            [Phase(straight, first), Phase(straighter, second)],
+            fingerprint(data, config, seed, "rectified-flow"),
+        )
+        loop.run(training, training.steps, **options)
+    return cast("Velocity", training.average)
 
 
 def build(scaling: Scaling, config: RectifiedFlowConfig) -> Velocity:
@@ -91,42 +106,21 @@ def build(scaling: Scaling, config: RectifiedFlowConfig) -> Velocity:
     )
 
 
-def _train(
+def _flow(
     phase: int,
     build_net: Callable[[], Velocity],
     data: TrainingData,
     config: RectifiedFlowConfig,
     seed: int,
     options: Options,
-) -> Velocity:
+) -> paired.PairedTraining[Velocity]:
     recipe = paired.Recipe(
         build=build_net,
         draw=functools.partial(flow_matching.draw, config),
         loss=flow_matching_loss,
         name=("rectified-flow", str(phase)),
     )
-    return paired.train(recipe, data, config, seed=seed, **options)
-
-
-def _first(options: Options, config: RectifiedFlowConfig) -> Options:
-    """The options of the first flow, which has a checkpoint of its own."""
-    changed = options.copy()
-    if (checkpoint := options.get("checkpoint")) is not None:
-        path = checkpoint.path
-        changed["checkpoint"] = CheckpointFile(path.with_name(f"{path.stem}_flow{path.suffix}"))
-    if (progress := options.get("progress")) is not None:
-        changed["progress"] = lambda step, _: progress(step, config.steps)
-    return changed
-
-
-def _second(options: Options, config: RectifiedFlowConfig) -> Options:
-    """The options of the second flow, whose steps are counted on."""
-    changed, before = options.copy(), config.first_steps
-    if (progress := options.get("progress")) is not None:
-        changed["progress"] = lambda step, _: progress(before + step, config.steps)
-    if (log := options.get("log")) is not None:
-        changed["log"] = lambda row: log({**row, "step": before + row["step"]})
-    return changed
+    return paired.PairedTraining(recipe, data, config, seed, **options)
 
 
 def _reflowed(
@@ -139,14 +133,13 @@ def _reflowed(
     """Source particles of every parameter and where ``flow`` carries them."""
     sources = data.source
     if prior is not None:
-        count = len(data.parameters) * config.particles
-        fresh = torch.from_numpy(prior(count, seed)).to(data.source)
-        sources = in_chart(fresh, flow.scaling).view(-1, config.particles, data.dim)
-    with one_thread():
-        targets = [
-            _carried(flow, source, parameter, config.flow_evaluations)
-            for source, parameter in zip(sources, data.parameters, strict=True)
-        ]
+        count = min(config.particles, data.particles)
+        fresh = torch.from_numpy(prior(len(data.parameters) * count, seed)).to(data.source)
+        sources = in_chart(fresh, flow.scaling).view(-1, count, data.dim)
+    targets = [
+        _carried(flow, source, parameter, config.flow_evaluations)
+        for source, parameter in zip(sources, data.parameters, strict=True)
+    ]
     return replace(data, source=sources, target=torch.stack(targets), paired=True)
 
 

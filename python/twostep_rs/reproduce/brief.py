@@ -23,11 +23,18 @@ _KELLER_SEGEL = (
 _PLANAR = ("stage_1.steps=1000",)
 _GLIMPSE = (
     "simulation.particles=3000",
-    "evaluation.particles=3000",
+    "evaluation.particles=2000",
     "stage_1.steps=300",
     "stage_2.steps=60",
 )
-_FRONTS = ("simulation.particles=10000", "stage_1.steps=1500", "convergence.seeds=3")
+_FRONTS = (
+    "simulation.particles=10000",
+    "evaluation.particles=10000",
+    "stage_1.steps=1500",
+    "stage_2.steps=300",
+    "convergence.seeds=3",
+    "convergence.generations=16",
+)
 # In three dimensions simulations run for 640 periods, and the deterministic solutions that
 # references are drawn from take minutes each, most where kappa is smallest.
 _FEW_FRONTS = (

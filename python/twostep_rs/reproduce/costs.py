@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from twostep_rs.training.model import TwoStepModel
 
 _PARTICLES = 15_000
+# Enough to count evaluations, and to warm up.
+_COUNTED = 1_000
 # A sample is timed so often, or until so many seconds have passed: long ones scatter little.
 _REPEATS = 3
 _ENOUGH = 2.0
@@ -56,16 +58,13 @@ def sampling(model: TwoStepModel, parameter: float) -> dict[str, Any]:
     """
     networks = [net for net in (model.generator, model.corrector) if net is not None]
 
-    def sample() -> None:
-        model.sample(parameter, n=_PARTICLES)
-
     count = _Count(networks)
-    sample()
-    evaluations = count.per_particle(_PARTICLES)
+    model.sample(parameter, n=_COUNTED)
+    evaluations = count.per_particle(_COUNTED)
     seconds: list[float] = []
     while len(seconds) < _REPEATS and sum(seconds) < _ENOUGH:
         start = time.perf_counter()
-        sample()
+        model.sample(parameter, n=_PARTICLES)
         seconds.append(time.perf_counter() - start)
     return {
         "parameters": sum(p.numel() for net in networks for p in net.parameters()),
@@ -123,17 +122,16 @@ def _cells(found: Cost) -> list[str]:
 
 
 class _Count:
-    """Counts rows that go through the input layers of networks."""
+    """Counts rows of positions that go into networks."""
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
-        from twostep_rs.models.features import ParameterFeatures
-
         self._rows: list[int] = []
+        # Not the parameter: maps of several jumps embed it once.
         self._hooks = [
             module.register_forward_hook(self._add)
             for net in networks
-            for module in net.modules()
-            if isinstance(module, ParameterFeatures)
+            for name, module in net.named_modules()
+            if name.rpartition(".")[2] == "positions"
         ]
 
     def per_particle(self, particles: int) -> int:

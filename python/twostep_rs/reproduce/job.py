@@ -10,7 +10,7 @@ from twostep_rs import experiments
 from twostep_rs.errors import DivergenceError
 from twostep_rs.runs import config_file, pipeline
 from twostep_rs.runs.directory import RunDirectory
-from twostep_rs.runs.files import write_json
+from twostep_rs.runs.files import read_json, write_json
 from twostep_rs.runs.status import STEPS
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ class RunJob(Job):
         stage_1_of: a run that has trained the same stage I; it is taken over.
         options_of: a search, whose best options change the configuration.
         may_diverge: whether a training that diverges is a result: the job is done, with
-            :data:`DIVERGED` in its directory, which says in what stage and why.
+            :data:`DIVERGED` in its directory, which says in what stage and why; so are those that
+            would have taken over its stage I.
     """
 
     name: str
@@ -112,6 +113,9 @@ class RunJob(Job):
     def run(self, place: Place) -> None:
         """Do the steps that are not done yet."""
         store, config = place.store, self.config
+        if self.stage_1_of is not None and (lost := _lost_stage_1(store.path(self.stage_1_of))):
+            write_json(place.directory / DIVERGED, lost)
+            return
         if self.options_of is not None:
             config = config_file.override(config, store.document(self.options_of)["options"])
         try:
@@ -134,6 +138,14 @@ class RunJob(Job):
             clouds_of=None if self.clouds_of is None else store.path(self.clouds_of),
             stage_1_of=None if self.stage_1_of is None else store.path(self.stage_1_of),
         )
+
+
+def _lost_stage_1(run: Path) -> dict[str, Any] | None:
+    """Why a run has no stage I to take over, where its training has diverged."""
+    if not (run / DIVERGED).exists():
+        return None
+    found: dict[str, Any] = read_json(run / DIVERGED)
+    return found if found["stage"] == 1 else None
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 from twostep_rs.reproduce.claims import Claim, verdict_of
 from twostep_rs.reproduce.comparisons import FEW, comparisons, ranks_of
 from twostep_rs.reproduce.competition import lost
-from twostep_rs.reproduce.scores import Curve, ratio_at
-from twostep_rs.reproduce.untrained import ENTROPIC_PARTICLES
+from twostep_rs.reproduce.scores import Curve, curve, ratio_at
+from twostep_rs.reproduce.untrained import entropic_particles
 from twostep_rs.runs.page import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from twostep_rs.reproduce.scores import Score
+    from twostep_rs.reproduce.target import Request
+    from twostep_rs.runs.evaluation import Row
+    from twostep_rs.runs.table import Kind
 
 
 @dataclass(frozen=True)
@@ -46,13 +49,31 @@ class Line:
         return f"{self.title}{lost(self.seeds)}"
 
 
-def scores_table(found: Mapping[str, Line], untrained: Mapping[str, Curve], seeds: int) -> Table:
+def line_of(
+    title: str, evaluations: int, seeds: Sequence[Sequence[Row]], kind: Kind, stage: int
+) -> Line:
+    """The line of a stage, from the rows of every seed.
+
+    Args:
+        title: of the method.
+        evaluations: of networks, for a particle.
+        seeds: rows of the evaluation of each; none where it has diverged.
+        kind: what was measured.
+        stage: of the method.
+    """
+    alone = [curve([rows], kind, stage) for rows in seeds]
+    return Line(title, evaluations, curve(seeds, kind, stage), alone)
+
+
+def scores_table(
+    found: Mapping[str, Line], untrained: Mapping[str, Curve], request: Request
+) -> Table:
     """Ratios to the sampling floor, of methods and of what has no network.
 
     Args:
         found: methods by name.
         untrained: scores of the others by name.
-        seeds: their number.
+        request: what was asked for.
     """
     first = next(iter(untrained.values()))
     floor = ["sampling floor itself", "", *(f"{score.floor:.5f}" for score in first.values())]
@@ -74,11 +95,11 @@ def scores_table(found: Mapping[str, Line], untrained: Mapping[str, Curve], seed
                 for name, each in untrained.items()
             ),
         ],
-        f"Mean over {seeds} seeds ± its standard error, that of the floor included. "
+        f"Mean over {len(request.seeds)} seeds ± its standard error, that of the floor included. "
         "+ DP: stage II behind it, with the same options for all. * lies outside the range of "
         "training; diverged: no training of any seed has come to an end. All were given the same "
         "clouds, steps, batch, width and size of search. The "
-        f"entropic map is that of {ENTROPIC_PARTICLES} particles.",
+        f"entropic map is that of {entropic_particles(request.preset)} particles.",
     )
 
 
@@ -101,7 +122,7 @@ def lowest(system: str, ours: Line, found: Mapping[str, Line]) -> Claim:
         if line is not ours
         and line.evaluations <= FEW
         and parameter in line.scores
-        and _significantly_below(line.scores[parameter], score)
+        and significantly_below(line.scores[parameter], score)
     ]
     return _claim(
         f"two-step as it is has the lowest W2 squared of all methods of at most two evaluations at "
@@ -118,7 +139,7 @@ def untrained_claim(system: str, ours: Line, references: Mapping[str, Curve]) ->
         f"{name} at {parameter:g} ({each[parameter].ratio:.2f} against {score.ratio:.2f})"
         for parameter, score in ours.scores.items()
         for name, each in references.items()
-        if _significantly_below(each[parameter], score)
+        if significantly_below(each[parameter], score)
     ]
     return _claim(
         f"two-step as it is lies nowhere above what training clouds give without a network, within "
@@ -140,7 +161,8 @@ def _claim(statement: str, ours: Line, below: Sequence[str], otherwise: str) -> 
     )
 
 
-def _significantly_below(one: Score, other: Score) -> bool:
+def significantly_below(one: Score, other: Score) -> bool:
+    """Whether one lies below the other by more than two standard errors."""
     return other.value - one.value > 2.0 * math.hypot(one.error, other.error)
 
 

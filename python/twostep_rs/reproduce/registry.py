@@ -24,6 +24,7 @@ MODULES = (
     "twostep_rs.reproduce.targets.rivals",
     "twostep_rs.reproduce.targets.search",
     "twostep_rs.reproduce.targets.methods",
+    "twostep_rs.reproduce.targets.jumps",
     "twostep_rs.reproduce.targets.mixture",
     "twostep_rs.reproduce.targets.kpp",
     "twostep_rs.reproduce.targets.flow_maps",

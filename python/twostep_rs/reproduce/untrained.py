@@ -17,6 +17,7 @@ from twostep_rs.runs.table import Kind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from twostep_rs.experiments.experiment import Preset
     from twostep_rs.reproduce.job import Place, RunJob
     from twostep_rs.reproduce.scores import Curve
     from twostep_rs.reproduce.store import Store
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 NAMES = {1: "nearest cloud", 2: "interpolated clouds", 3: "entropic map"}
 """By the number that stands for a stage in the rows; on a torus there is no entropic map."""
 
-ENTROPIC_PARTICLES = 4_000
-"""Of every cloud, for the entropic map."""
+_ENTROPIC = 4_000
+
+
+def entropic_particles(preset: Preset) -> int:
+    """Particles of every cloud that the entropic map is made of; its cost grows as their square."""
+    return _ENTROPIC // 4 if preset == "quick" else _ENTROPIC
 
 
 def untrained_job(run: RunJob) -> Computation:
@@ -45,10 +50,15 @@ def untrained_rows(store: Store, run: RunJob) -> tuple[Row, ...]:
     return tuple(Row(**row) for row in store.document(untrained_job(run))["rows"])
 
 
+def kind_of(store: Store, run: RunJob) -> Kind:
+    """What was measured, of them and of the methods beside them alike."""
+    row = untrained_rows(store, run)[0]
+    return Kind(row.metric, row.box)
+
+
 def untrained_curves(store: Store, runs: Sequence[RunJob]) -> dict[str, Curve]:
     """Scores over the seeds of some runs, by name."""
-    rows = [untrained_rows(store, run) for run in runs]
-    kind = Kind(rows[0][0].metric, rows[0][0].box)
+    rows, kind = [untrained_rows(store, run) for run in runs], kind_of(store, runs[0])
     known = {row.stage for row in rows[0]}
     return {name: curve(rows, kind, stage) for stage, name in NAMES.items() if stage in known}
 
@@ -73,7 +83,8 @@ def measure(place: Place, run: str, references: Sequence[str]) -> Mapping[str, A
         2: InterpolatedCloud(clouds, system.domain.period),
     }
     if system.domain.period is None:
-        samplers[3] = EntropicMap(clouds, particles=ENTROPIC_PARTICLES, device=config.device)
+        particles = entropic_particles(config.preset)
+        samplers[3] = EntropicMap(clouds, particles=particles, device=config.device)
     found = yardsticks.measured(
         samplers, config, [place.needed[name] for name in references], method="untrained"
     )

@@ -83,8 +83,8 @@ class Phases:
             DeviceError: it is that of a training on another type of device.
         """
         for weights in state["done"]:
+            self.average.load_state_dict(weights)  # before the next phase begins from it
             self._next()
-            self._done[-1].load_state_dict(weights)
         self._engine.restore(state["engine"])
 
     def _next(self) -> None:

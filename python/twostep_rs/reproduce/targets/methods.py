@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twostep_rs.methods import registry as methods
 from twostep_rs.reproduce.comparisons import FEW, comparisons
-from twostep_rs.reproduce.competition import (
-    clouds_run,
-    competitor,
-    costs_of,
-    rows_of_scores,
-    scores,
-)
+from twostep_rs.reproduce.competition import costs_of, rows_of_scores, scores
 from twostep_rs.reproduce.costs import costs_table
 from twostep_rs.reproduce.entries import PRINTED, SEARCHED, Entry, competing
 from twostep_rs.reproduce.method_tables import (
     Line,
+    line_of,
     lowest,
     ranks_table,
     scores_table,
     untrained_claim,
     worst_table,
 )
-from twostep_rs.reproduce.scores import Curve, curve, numbers
+from twostep_rs.reproduce.problems import PROBLEMS, Problem, competing_run, problem_clouds
+from twostep_rs.reproduce.scores import Curve, numbers
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.reproduce.targets.search import search_of
-from twostep_rs.reproduce.untrained import untrained_curves, untrained_job, untrained_rows
-from twostep_rs.reproduce.yardsticks import thinned
-from twostep_rs.runs.table import Kind
+from twostep_rs.reproduce.untrained import kind_of, untrained_curves, untrained_job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,37 +32,9 @@ if TYPE_CHECKING:
     from twostep_rs.reproduce.job import Job, RunJob
     from twostep_rs.reproduce.store import Store
     from twostep_rs.runs.page import Table
-    from twostep_rs.systems.keller_segel import Physics
 
 OURS = "two-step"
 _DEFAULT = Entry("two-step", "Two-step, options as they are", "meanflow")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A system of the comparison.
-
-    Attributes:
-        name: of its target, behind ``methods-``.
-        experiment: as on the command line.
-        physics: its constants and time step; those of the preset where there is no choice.
-        costly: whether simulations of references take so long that every method, and what needs no
-            training, is measured at about half of the parameters.
-    """
-
-    name: str
-    experiment: str
-    physics: Physics | None = None
-    costly: bool = False
-
-
-PROBLEMS = (
-    Problem("laminar", "ks3d-laminar"),
-    Problem("kolmogorov", "ks3d-kolmogorov", "resolved", costly=True),
-    Problem("4d", "ks4d-laminar", costly=True),
-    Problem("aggregating", "ks3d-laminar", "aggregating", costly=True),
-    Problem("kpp2d", "kpp2d"),
-)
 
 
 def competitors(request: Request) -> tuple[Entry, ...]:
@@ -84,20 +49,9 @@ def competitors(request: Request) -> tuple[Entry, ...]:
 
 def _run(problem: Problem, request: Request, seed: int, entry: Entry) -> RunJob:
     searched = request.preset != "paper" and entry != _DEFAULT
-    run = competitor(
-        entry,
-        problem.experiment,
-        request,
-        seed,
-        physics=problem.physics,
-        options_of=search_of(entry, request) if searched else None,
+    return competing_run(
+        problem, request, seed, entry, search_of(entry, request) if searched else None
     )
-    return thinned(run) if problem.costly else run
-
-
-def _clouds(problem: Problem, request: Request, seed: int) -> RunJob:
-    run = clouds_run(problem.experiment, request, seed, problem.physics)
-    return thinned(run) if problem.costly else run
 
 
 def _runs_of_seed(problem: Problem, request: Request, seed: int) -> list[RunJob]:
@@ -110,14 +64,14 @@ def _jobs(problems: Sequence[Problem], request: Request) -> list[Job]:
         for seed in request.seeds
         for problem in problems
         for runs in [_runs_of_seed(problem, request, seed)]
-        for job in (*map(scores, runs), untrained_job(_clouds(problem, request, seed)))
+        for job in (*map(scores, runs), untrained_job(problem_clouds(problem, request, seed)))
     ]
 
 
 def lines(problem: Problem, request: Request, store: Store) -> dict[str, Line]:
     """Every method alone, and with stage II behind it, by name."""
     found: dict[str, Line] = {}
-    kind = _kind(problem, request, store)
+    kind = kind_of(store, problem_clouds(problem, request, request.seeds[0]))
     for entry in competitors(request):
         runs = [_run(problem, request, seed, entry) for seed in request.seeds]
         rows, config = rows_of_scores(store, runs), runs[0].config
@@ -127,19 +81,15 @@ def lines(problem: Problem, request: Request, store: Store) -> dict[str, Line]:
             if stage == 1 and (not entry.alone or entry == _DEFAULT):
                 continue
             refined = config.stages == FEW and stage == 1
-            found[_name(entry, stage)] = Line(
-                f"{entry.title}{' + DP' if stage == 2 and _name(entry, 2) != entry.name else ''}",
+            followed = stage == 2 and _name(entry, 2) != entry.name
+            found[_name(entry, stage)] = line_of(
+                f"{entry.title}{' + DP' if followed else ''}",
                 evaluations - refined,
-                curve(rows, kind, stage),
-                [curve([of_seed], kind, stage) for of_seed in rows],
+                rows,
+                kind,
+                stage,
             )
     return found
-
-
-def _kind(problem: Problem, request: Request, store: Store) -> Kind:
-    """What was measured, of methods and of what has no network alike."""
-    row = untrained_rows(store, _clouds(problem, request, request.seeds[0]))[0]
-    return Kind(row.metric, row.box)
 
 
 def _declared(entry: Entry, config: Config) -> int:
@@ -164,7 +114,7 @@ def _summarise(problem: Problem, request: Request, store: Store) -> Summary:
             "comparisons": comparisons(found),
         },
         [
-            scores_table(found, references, len(request.seeds)),
+            scores_table(found, references, request),
             ranks_table({problem.name: found}),
             _costs_table(problem, request, store),
         ],
@@ -178,7 +128,9 @@ def _ours(found: Mapping[str, Line]) -> str:
 
 
 def _untrained(problem: Problem, request: Request, store: Store) -> dict[str, Curve]:
-    return untrained_curves(store, [_clouds(problem, request, seed) for seed in request.seeds])
+    return untrained_curves(
+        store, [problem_clouds(problem, request, seed) for seed in request.seeds]
+    )
 
 
 def _costs_table(problem: Problem, request: Request, store: Store) -> Table:

@@ -11,7 +11,6 @@ from twostep_rs.reproduce.competition import costs_of, rows_of_scores, scores
 from twostep_rs.reproduce.entries import common
 from twostep_rs.reproduce.job import RunJob
 from twostep_rs.reproduce.scores import curve, mean_ratio, numbers
-from twostep_rs.reproduce.sweep_figures import sweeps_figure
 from twostep_rs.reproduce.target import Request, Summary, Target
 from twostep_rs.runs import config_file
 from twostep_rs.runs.page import Table
@@ -146,6 +145,8 @@ def jobs(request: Request) -> list[Job]:
 
 def summarise(request: Request, store: Store) -> Summary:
     """A table for every sweep, and a figure of those that have an axis."""
+    from twostep_rs.reproduce.sweep_figures import sweeps_figure
+
     found = {
         sweep.title: {v: _measured(v, request, store) for v in sweep.variants}
         for sweep in sweeps(request)
