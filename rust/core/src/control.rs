@@ -71,17 +71,17 @@ impl Control {
 
     /// `Err(Cancelled)` once someone asked to stop.
     pub fn check(&self) -> Result<()> {
+        if self.cancelled.load(Relaxed) {
+            return Err(Error::Cancelled);
+        }
         if let Some(attendant) = &self.attendant
             && attendant.is_due()
             && !(attendant.attend)()
         {
             self.cancel();
+            return Err(Error::Cancelled);
         }
-        if self.cancelled.load(Relaxed) {
-            Err(Error::Cancelled)
-        } else {
-            Ok(())
-        }
+        Ok(())
     }
 
     /// Announce the total number of units of work; zero means unknown.

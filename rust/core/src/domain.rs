@@ -36,12 +36,6 @@ pub fn wrap(x: f64, period: f64) -> f64 {
     if wrapped < period { wrapped } else { 0.0 }
 }
 
-/// The difference `dx` of two coordinates, taken to its representative in `[-period/2, period/2]`.
-#[must_use]
-pub fn minimum_image(dx: f64, period: f64) -> f64 {
-    dx - period * (dx / period).round()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,13 +46,6 @@ mod tests {
             let wrapped = wrap(x, 1.0);
             assert!((0.0..1.0).contains(&wrapped), "{x} -> {wrapped}");
         }
-    }
-
-    #[test]
-    fn minimum_image_is_the_shortest_difference() {
-        assert!((minimum_image(0.9, 1.0) + 0.1).abs() < 1e-15);
-        assert!((minimum_image(-2.2, 1.0) + 0.2).abs() < 1e-15);
-        assert!((minimum_image(0.3, 1.0) - 0.3).abs() < 1e-15);
     }
 
     #[test]

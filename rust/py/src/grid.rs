@@ -8,7 +8,6 @@ use twostep_core::grid::{self, Grid, GridPlan, WarmGrid};
 use twostep_core::{Control, Error, Result};
 
 use crate::arrays::{Matrix, matrix, vector};
-use crate::error::to_python;
 use crate::run::run;
 
 /// Names of the rules for the box of a histogram.
@@ -143,9 +142,10 @@ pub(crate) fn histogram_w2(
     threads: Option<usize>,
 ) -> PyResult<RawGridPlan> {
     let (x, y) = (matrix(&x), matrix(&y));
-    let grid = place(&x, &y, &bins, rule, ends, period).map_err(|error| to_python(&error))?;
-    solved(py, grid, warm_start, threads, |grid, warm, control| {
-        grid::histogram_w2(grid, &x.data, &y.data, warm, control)
+    solved(py, warm_start, threads, |warm, control| {
+        let grid = place(&x, &y, &bins, rule, ends, period)?;
+        let found = grid::histogram_w2(&grid, &x.data, &y.data, warm, control)?;
+        Ok((grid, found))
     })
 }
 
@@ -164,28 +164,25 @@ pub(crate) fn grid_w2(
     threads: Option<usize>,
 ) -> PyResult<RawGridPlan> {
     let (a, b) = (vector(&a), vector(&b));
-    let grid = match period {
-        Some(period) => Grid::torus(&period, &bins),
-        None => Grid::new(&ends.0, &ends.1, &bins),
-    };
-    let grid = grid.map_err(|error| to_python(&error))?;
-    solved(py, grid, warm_start, threads, |grid, warm, control| {
-        grid::grid_w2(grid, &a, &b, warm, control)
+    solved(py, warm_start, threads, |warm, control| {
+        let grid = match period {
+            Some(period) => Grid::torus(&period, &bins),
+            None => Grid::new(&ends.0, &ends.1, &bins),
+        }?;
+        let found = grid::grid_w2(&grid, &a, &b, warm, control)?;
+        Ok((grid, found))
     })
 }
 
 fn solved(
     py: Python<'_>,
-    grid: Grid,
     warm_start: Option<Bound<'_, RawGridPlan>>,
     threads: Option<usize>,
-    solve: impl FnOnce(&Grid, Option<&WarmGrid>, &Control) -> Result<(GridPlan, Option<WarmGrid>)>
+    solve: impl FnOnce(Option<&WarmGrid>, &Control) -> Result<(Grid, (GridPlan, Option<WarmGrid>))>
     + Send,
 ) -> PyResult<RawGridPlan> {
     let warm = warm_start.and_then(|plan| plan.get().warm_start.clone());
-    let (plan, warm) = run(py, threads, None, |control| {
-        solve(&grid, warm.as_deref(), control)
-    })?;
+    let (grid, (plan, warm)) = run(py, threads, None, |control| solve(warm.as_deref(), control))?;
     Ok(RawGridPlan {
         grid,
         plan,

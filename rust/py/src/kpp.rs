@@ -4,11 +4,11 @@ use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use twostep_core::sim::{self, FeynmanKac, FeynmanKacSettings, Field, Scheme, Trigger};
-use twostep_core::{Error, Result};
+use twostep_core::{Control, Error, Result};
 
 use crate::arrays::{from_points, points_in};
 use crate::error::to_python;
-use crate::run::run;
+use crate::run::{run, run_or_stay};
 
 /// The particle system of a front at one diffusivity.
 #[pyclass(frozen, module = "twostep_rs._core", name = "FeynmanKac")]
@@ -98,16 +98,24 @@ impl Front {
 #[pyo3(signature = (flow, parameters, x, t))]
 #[expect(clippy::needless_pass_by_value, reason = "converted from Python")]
 pub(crate) fn flow_velocity<'py>(
-    py: Python<'py>,
     flow: Vec<String>,
     parameters: Vec<(String, f64)>,
     x: &Bound<'py, PyArray2<f64>>,
     t: f64,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let field = field(&flow, &parameters).map_err(|error| to_python(&error))?;
+    fn velocity<'py, const D: usize>(
+        field: &Field,
+        x: &Bound<'py, PyArray2<f64>>,
+        t: f64,
+    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let points = points_in::<D>("x", x)?;
+        let found = run_or_stay(x.py(), Some(1), false, |_| Ok(field.velocity(&points, t)))?;
+        from_points(x.py(), &found)
+    }
     match flow.len() {
-        2 => from_points(py, &field.velocity(&points_in::<2>("x", x)?, t)),
-        3 => from_points(py, &field.velocity(&points_in::<3>("x", x)?, t)),
+        2 => velocity::<2>(&field, x, t),
+        3 => velocity::<3>(&field, x, t),
         dim => Err(to_python(&unknown_dim(dim))),
     }
 }
@@ -123,21 +131,26 @@ pub(crate) fn torus_points(
     seed: u64,
     threads: Option<usize>,
 ) -> PyResult<Bound<'_, PyArray2<f64>>> {
-    fn draw<const D: usize>(n: usize, deviation: Option<f64>, seed: u64) -> Result<Vec<[f64; D]>> {
+    fn draw<const D: usize>(
+        n: usize,
+        deviation: Option<f64>,
+        seed: u64,
+        control: &Control,
+    ) -> Result<Vec<[f64; D]>> {
         match deviation {
-            None => sim::uniform_torus(n, seed),
-            Some(deviation) => sim::gaussian_torus(n, deviation, seed),
+            None => sim::uniform_torus(n, seed, control),
+            Some(deviation) => sim::gaussian_torus(n, deviation, seed, control),
         }
     }
     match dim {
-        2 => from_points(
-            py,
-            &run(py, threads, None, |_| draw::<2>(n, deviation, seed))?,
-        ),
-        3 => from_points(
-            py,
-            &run(py, threads, None, |_| draw::<3>(n, deviation, seed))?,
-        ),
+        2 => {
+            let draw = |control: &Control| draw::<2>(n, deviation, seed, control);
+            from_points(py, &run(py, threads, None, draw)?)
+        }
+        3 => {
+            let draw = |control: &Control| draw::<3>(n, deviation, seed, control);
+            from_points(py, &run(py, threads, None, draw)?)
+        }
         _ => Err(to_python(&unknown_dim(dim))),
     }
 }

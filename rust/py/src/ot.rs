@@ -215,7 +215,7 @@ pub(crate) fn emd_batch(
         .collect();
     run(py, threads, None, |control| {
         control.set_total(problems.len() as u64);
-        problems
+        let plans: Vec<Result<RawPlan>> = problems
             .par_iter()
             .zip(&warm_starts)
             .map(|(problem, warm)| {
@@ -223,7 +223,9 @@ pub(crate) fn emd_batch(
                 control.advance(1);
                 Ok(plan)
             })
-            .collect()
+            .collect();
+        // Of several errors the first one.
+        plans.into_iter().collect()
     })
 }
 

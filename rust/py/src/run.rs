@@ -82,9 +82,12 @@ pub(crate) fn run_or_stay<T: Send>(
     let raised = Arc::new(Mutex::new(None));
     let signal = Arc::clone(&raised);
     let control = Control::attended(SIGNAL_INTERVAL, move || {
-        let looked = Python::attach(look_for_signals);
-        let go_on = looked.is_ok();
-        *signal.lock().unwrap_or_else(PoisonError::into_inner) = looked.err();
+        let raised = Python::attach(look_for_signals).err();
+        let go_on = raised.is_none();
+        if !go_on {
+            // Several threads may look at once, and only one of them is told.
+            *signal.lock().unwrap_or_else(PoisonError::into_inner) = raised;
+        }
         go_on
     });
     let result = py.detach(|| {

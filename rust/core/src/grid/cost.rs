@@ -17,8 +17,9 @@ use crate::{Control, Result};
 /// Cheapest targets per source and cheapest sources per target, at guessed duals.
 const CHEAPEST: (usize, usize) = (8, 4);
 
-/// Targets per source that are looked for to ship what is left.
+/// Targets per source that are looked for to ship what is left: in the first round, and at most.
 const LEFT: usize = 4;
+const MOST_LEFT: usize = 1024;
 
 /// Cells that are searched for between two looks at the control.
 const CHUNK: usize = 256;
@@ -112,7 +113,8 @@ impl<'a> GridCost<'a> {
         slack: f64,
         masses: &Masses,
         mut pairs: Vec<Pair>,
-    ) -> Guess {
+        control: &Control,
+    ) -> Result<Guess> {
         let reduced = |i: usize, j: usize| self.cost(i, j) - u[i] - v[j];
         let mut keyed: Vec<(f64, Pair)> = pairs
             .iter()
@@ -121,13 +123,13 @@ impl<'a> GridCost<'a> {
         let mut shipping = Shipping::new(masses);
         shipping.peel(&within(slack, &keyed));
         shipping.along(by_cost(&mut keyed));
-        self.complete(&mut shipping, &v, &mut pairs);
-        Guess {
+        self.complete(&mut shipping, &v, &mut pairs, control)?;
+        Ok(Guess {
             plan: Some(shipping.plan),
             u,
             v,
             pairs,
-        }
+        })
     }
 
     /// A plan along tight pairs and shortest paths, which change the duals.
@@ -146,7 +148,7 @@ impl<'a> GridCost<'a> {
         let mut paths = Paths::new(&pairs, cost, (u, v), shipping);
         paths.ship(control)?;
         let (u, v, mut shipping) = paths.into_shipping();
-        self.complete(&mut shipping, &v, &mut pairs);
+        self.complete(&mut shipping, &v, &mut pairs, control)?;
         Ok(Guess {
             plan: Some(without_cycles(u.len(), v.len(), &shipping.plan, cost)),
             u,
@@ -156,21 +158,30 @@ impl<'a> GridCost<'a> {
     }
 
     /// Ship the rest to the cheapest targets that miss something, along new pairs.
-    fn complete(&self, shipping: &mut Shipping, v: &[f64], pairs: &mut Vec<Pair>) {
-        loop {
+    fn complete(
+        &self,
+        shipping: &mut Shipping,
+        v: &[f64],
+        pairs: &mut Vec<Pair>,
+        control: &Control,
+    ) -> Result<()> {
+        // A heavy source may have to serve very many targets: each round looks at more of them.
+        for round in 0.. {
+            control.check()?;
             let full = shipping.full();
             if full.is_empty() {
                 break;
             }
+            let most = MOST_LEFT.min(LEFT << round.min(16));
             let open = shipping.open();
             let cells: Vec<u32> = open.iter().map(|&j| self.cells[1][j as usize]).collect();
             let values: Vec<f64> = open.iter().map(|&j| v[j as usize]).collect();
             let envelope = Envelope::new(self.lattice, &cells, &values);
             let from: Vec<u32> = full.iter().map(|&i| self.cells[0][i as usize]).collect();
-            let mut keyed = Vec::with_capacity(LEFT * full.len());
+            let mut keyed = Vec::with_capacity(most.min(open.len()) * full.len());
             envelope.search(
                 &from,
-                LEFT,
+                most,
                 |_| f64::INFINITY,
                 |place, others| {
                     let pair = |cell: u32| (full[place], self.places[1][cell as usize]);
@@ -182,6 +193,7 @@ impl<'a> GridCost<'a> {
         }
         pairs.sort_unstable();
         pairs.dedup();
+        Ok(())
     }
 
     fn envelope(&self, side: usize, values: &[f64]) -> Envelope<'_> {
@@ -244,7 +256,9 @@ impl Cost for GridCost<'_> {
         let backward = self.search(1, &envelope, CHEAPEST.1, |_| f64::INFINITY, control)?;
         let pairs = merge(forward, backward);
         if slack > 0.0 {
-            return Ok(Some(self.shipped((u, v), slack, masses, pairs)));
+            return self
+                .shipped((u, v), slack, masses, pairs, control)
+                .map(Some);
         }
         self.shipped_tight((u, v), masses, pairs, control).map(Some)
     }

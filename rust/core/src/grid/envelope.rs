@@ -218,7 +218,9 @@ impl<Limit: Fn(usize) -> f64, Take: FnMut(usize, &[(f64, u32)])> WithSimd
             mut take,
         } = self;
         let mut found = Found::new(k);
-        let mut reach = FIRST * envelope.lattice.largest_step();
+        // Costs are whole numbers, of which the smallest step may be none.
+        let wide = |reach: f64| reach.max(1.0);
+        let mut reach = wide(FIRST * envelope.lattice.largest_step());
         for (place, &cell) in cells.iter().enumerate() {
             let (least, limit) = (envelope.least(cell as usize), limit(place));
             // What is found does not depend on the reach: the best come in one order.
@@ -237,7 +239,7 @@ impl<Limit: Fn(usize) -> f64, Take: FnMut(usize, &[(f64, u32)])> WithSimd
                 };
             }
             if let Some(&(value, _)) = found.entries.last().filter(|_| found.is_full()) {
-                reach = WIDER * (value - least) + envelope.lattice.smallest_step();
+                reach = wide(WIDER * (value - least) + envelope.lattice.smallest_step());
             }
             take(place, &found.entries);
         }

@@ -63,11 +63,36 @@ impl Grid {
                 *high += 0.5;
             }
         }
-        Ok(Self {
+        let grid = Self {
             low,
             high,
             bins: bins.to_vec(),
             periodic: false,
+        };
+        grid.check_widths()?;
+        Ok(grid)
+    }
+
+    /// Refuse a box whose squared distances leave the range of floating-point numbers.
+    fn check_widths(&self) -> Result<()> {
+        let mut longest = 0.0;
+        for axis in 0..self.dim() {
+            longest += (self.high[axis] - self.low[axis]).powi(2);
+            if !self.width(axis).powi(2).is_normal() {
+                return Err(Error::OutOfRange {
+                    name: "box",
+                    expected: "cells whose squared widths are normal numbers",
+                    got: self.width(axis),
+                });
+            }
+        }
+        if f64::is_finite(longest) {
+            return Ok(());
+        }
+        Err(Error::OutOfRange {
+            name: "box",
+            expected: "ends whose squared distance is finite",
+            got: longest.sqrt(),
         })
     }
 
@@ -214,10 +239,10 @@ fn check_bins(bins: &[usize]) -> Result<()> {
             expected: "at least 1",
             got: 0.0,
         }),
-        Some(_) => Ok(()),
-        None => Err(Error::OutOfRange {
+        Some(cells) if i64::try_from(cells).is_ok() => Ok(()),
+        _ => Err(Error::OutOfRange {
             name: "bins",
-            expected: "at most 2^64 cells",
+            expected: "less than 2^63 cells",
             got: bins.iter().map(|&count| count as f64).product(),
         }),
     }

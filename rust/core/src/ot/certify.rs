@@ -2,8 +2,11 @@
 //!
 //! A plan with the right marginals costs at least `sum a u + sum b v` for any duals with
 //! `u_i + v_j <= c_ij`. So marginals, cost, duals and the largest violation over *all* pairs,
-//! each computed here from the input, bound the distance to the optimum. What rules pairs out is
-//! the search that pricing uses too, on numbers of its own.
+//! each computed here from points or costs, bound the distance to the optimum. What rules pairs out
+//! is the search that pricing uses too, on numbers of its own. Masses are those of [`Masses`],
+//! within `2^-60` of their total of what was given.
+//!
+//! [`Masses`]: super::masses::Masses
 
 use super::violation::Duals;
 use crate::{Control, Result};

@@ -61,6 +61,13 @@ impl Masses {
         if (sum_a - sum_b).abs() > BALANCE_TOLERANCE * sum_a.max(sum_b) {
             return Err(imbalance);
         }
+        if !(sum_a / GENERAL_TOTAL as f64).is_normal() {
+            return Err(Error::OutOfRange {
+                name: "a",
+                expected: "a total mass of at least 1e-289",
+                got: sum_a,
+            });
+        }
         if all_equal(a) && all_equal(b) {
             let uniform = Self::uniform(a.len(), b.len())?;
             return Ok(Self {

@@ -34,7 +34,8 @@
 //! | `plan` | a plan with its proof, from a basis |
 //!
 //! Costs and masses are integers inside the simplex, so that there are no tolerances, no cycling
-//! (the tree is kept strongly feasible) and the same plan on every machine.
+//! (the tree is kept strongly feasible) and the same plan for any number of threads. Where several
+//! plans are optimal, machines with other registers may find another of them.
 
 pub(crate) mod auction;
 mod blocks;

@@ -56,7 +56,8 @@ pub(super) fn for_each_tile<A: Send, B: Send, S>(
     }
 }
 
-/// [`for_each_tile`] until `act` fails.
+/// [`for_each_tile`] until `act` fails; the error is that of the first tile that fails, whatever
+/// thread comes to one first.
 pub(super) fn try_for_each_tile<A: Send, B: Send, S, E: Send>(
     a: &mut [A],
     b: &mut [B],
@@ -75,7 +76,9 @@ pub(super) fn try_for_each_tile<A: Send, B: Send, S, E: Send>(
         a.par_chunks_mut(GROUP)
             .zip(b.par_chunks_mut(GROUP))
             .enumerate()
-            .try_for_each(on_group)
+            .map(on_group)
+            .find_first(Result::is_err)
+            .unwrap_or(Ok(()))
     } else {
         on_group((0, (a, b)))
     }

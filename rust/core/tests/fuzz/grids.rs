@@ -29,6 +29,7 @@ prop_compose! {
         widths in prop_oneof![
             2 => prop::sample::select(vec![1.0, 0.1, 3e-7]).prop_map(move |w| vec![w; dim]),
             1 => prop::collection::vec(0.05..20.0_f64, dim),
+            1 => prop::collection::vec(prop::sample::select(vec![1.0, 1e-4, 1e-9]), dim),
         ],
         periodic in any::<bool>(),
         whole in any::<bool>(),

@@ -129,9 +129,9 @@ impl<const D: usize> FeynmanKac<D> {
         let mut run = Run::new(self, source, seed);
         let mut result = Generations {
             cloud: Vec::new(),
-            growth: Vec::with_capacity(periods as usize),
-            effective_size: Vec::with_capacity(periods as usize),
-            ancestors: Vec::with_capacity(periods as usize),
+            growth: Vec::new(),
+            effective_size: Vec::new(),
+            ancestors: Vec::new(),
         };
         for period in 0..periods {
             let account = run.period(period, period + 1 == periods, control)?;

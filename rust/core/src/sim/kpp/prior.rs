@@ -4,14 +4,21 @@ use std::f64::consts::TAU;
 
 use rayon::prelude::*;
 
-use crate::Result;
 use crate::domain::wrap;
 use crate::rng::{Purpose, Stream};
 use crate::sim::particles::particle_count;
+use crate::{Control, Error, Result};
+
+/// Points that are drawn between two looks at the control.
+const CHUNK: usize = 1 << 12;
 
 /// `n` independent points, uniform on the torus of period `2 pi`.
-pub fn uniform_torus<const D: usize>(n: usize, seed: u64) -> Result<Vec<[f64; D]>> {
-    on_torus(n, seed, |stream, particle, block| {
+pub fn uniform_torus<const D: usize>(
+    n: usize,
+    seed: u64,
+    control: &Control,
+) -> Result<Vec<[f64; D]>> {
+    on_torus(n, seed, control, |stream, particle, block| {
         stream.uniforms(particle, 0, block).map(|u| TAU * u)
     })
 }
@@ -22,8 +29,16 @@ pub fn gaussian_torus<const D: usize>(
     n: usize,
     deviation: f64,
     seed: u64,
+    control: &Control,
 ) -> Result<Vec<[f64; D]>> {
-    on_torus(n, seed, |stream, particle, block| {
+    if !deviation.is_finite() {
+        return Err(Error::OutOfRange {
+            name: "deviation",
+            expected: "a finite number",
+            got: deviation,
+        });
+    }
+    on_torus(n, seed, control, |stream, particle, block| {
         let normals = stream.normals(particle, 0, block);
         normals.map(|normal| TAU / 2.0 + deviation * normal)
     })
@@ -32,6 +47,7 @@ pub fn gaussian_torus<const D: usize>(
 fn on_torus<const D: usize>(
     n: usize,
     seed: u64,
+    control: &Control,
     pair: impl Fn(Stream, u32, u32) -> [f64; 2] + Sync,
 ) -> Result<Vec<[f64; D]>> {
     particle_count("n", n, 1)?;
@@ -43,5 +59,16 @@ fn on_torus<const D: usize>(
         }
         point.map(|x| wrap(x, TAU))
     };
-    Ok((0..n).into_par_iter().map(point).collect())
+    let mut points = vec![[0.0; D]; n];
+    points
+        .par_chunks_mut(CHUNK)
+        .enumerate()
+        .try_for_each(|(chunk, points)| {
+            control.check()?;
+            for (offset, place) in points.iter_mut().enumerate() {
+                *place = point(chunk * CHUNK + offset);
+            }
+            Ok::<(), Error>(())
+        })?;
+    Ok(points)
 }

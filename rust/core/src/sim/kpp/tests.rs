@@ -24,7 +24,7 @@ const CELLS: [&str; 2] = ["-cos(y) - sin(2*pi*t)*sin(x)", "cos(x)"];
 
 #[test]
 fn a_constant_flow_has_its_growth_exactly() {
-    let source = uniform_torus(1000, 0).expect("points");
+    let source = uniform_torus(1000, 0, &Control::new()).expect("points");
     for trigger in [
         Trigger::Every(1),
         Trigger::Every(7),
@@ -46,7 +46,7 @@ fn a_constant_flow_has_its_growth_exactly() {
 
 #[test]
 fn threads_change_nothing() {
-    let source = uniform_torus(9001, 0).expect("points");
+    let source = uniform_torus(9001, 0, &Control::new()).expect("points");
     for (trigger, scheme) in [
         (Trigger::Every(1), Scheme::Systematic),
         (Trigger::Every(3), Scheme::Multinomial),
@@ -64,7 +64,7 @@ fn threads_change_nothing() {
 
 #[test]
 fn rows_of_the_cloud_keep_their_particles() {
-    let source = uniform_torus(1000, 0).expect("points");
+    let source = uniform_torus(1000, 0, &Control::new()).expect("points");
     let mut run = system(["0", "0"], Trigger::Every(1), Scheme::Systematic);
     run.settings.kappa = 1e-12;
     let cloud = run
@@ -99,7 +99,7 @@ impl Vectorised for Noise<'_> {
 #[test]
 fn a_period_without_resampling_is_the_written_one() {
     let (n, steps, lambda, kappa) = (300, 16, 2.0f64, 0.25f64);
-    let source: Vec<[f64; 2]> = uniform_torus(n, 3).expect("points");
+    let source: Vec<[f64; 2]> = uniform_torus(n, 3, &Control::new()).expect("points");
     // Without resampling before the end there are n weights to compare with.
     let run = system(CELLS, Trigger::Every(1000), Scheme::Systematic)
         .run(&source, 1, 5, &Control::new())
@@ -148,7 +148,7 @@ fn a_period_without_resampling_is_the_written_one() {
 
 #[test]
 fn a_flow_that_is_nowhere_is_an_error_that_says_where() {
-    let source = uniform_torus(1000, 0).expect("points");
+    let source = uniform_torus(1000, 0, &Control::new()).expect("points");
     let flow = ["1", "log(1.5 + sin(x))*sqrt(cos(2*pi*t) + 0.5)"];
     let error = system(flow, Trigger::Every(1), Scheme::Systematic)
         .run(&source, 1, 0, &Control::new())
@@ -171,7 +171,7 @@ fn a_flow_that_is_nowhere_is_an_error_that_says_where() {
 fn a_run_can_be_cancelled() {
     let control = Control::new();
     control.cancel();
-    let source = uniform_torus(1000, 0).expect("points");
+    let source = uniform_torus(1000, 0, &Control::new()).expect("points");
     let run = system(CELLS, Trigger::Every(1), Scheme::Systematic).run(&source, 1, 0, &control);
     assert_eq!(run, Err(Error::Cancelled));
 }
@@ -194,6 +194,6 @@ fn settings_that_make_no_sense_are_refused() {
     ));
     assert!(FeynmanKac::<3>::new(settings.clone()).is_err());
     let system = FeynmanKac::<2>::new(settings).expect("a system");
-    let one = uniform_torus(1, 0).expect("a point");
+    let one = uniform_torus(1, 0, &Control::new()).expect("a point");
     assert!(system.run(&one, 1, 0, &Control::new()).is_err());
 }
