@@ -376,9 +376,9 @@ class Config:
     def for_method(self, name: str) -> Config:
         """This configuration with stage I by another method.
 
-        Fields of stage I that both methods have keep their values, so that network, budget and
-        pairs are the same; what is the new method's own has its default. Stage II follows methods
-        of one evaluation.
+        Fields of stage I that both methods have keep their values, so that network, pairs and steps
+        (of each phase, where a method has several) are the same; what is the new method's own has
+        its default. Stage II follows methods of one evaluation.
 
         Raises:
             ConfigError: there is no such method.

@@ -15,6 +15,7 @@ from twostep_rs.gradient_flows.drifting import Drift
 from twostep_rs.gradient_flows.entropic import Pairs, converged, cost
 from twostep_rs.gradient_flows.particles import flow
 from twostep_rs.gradient_flows.velocity import Field
+from twostep_rs.methods.w_flow import WFlowConfig
 
 EPSILON = torch.tensor([0.3], dtype=torch.float64)
 
@@ -205,6 +206,13 @@ def test_one_cloud_has_no_second_batch():
     x, _, y = clouds()
     with pytest.raises(ts.errors.InputError, match="self_transport: expected 'one-batch'"):
         next(flow(x, y, Field(), steps=1, step_size=1.0))
+
+
+def test_exact_plans_have_no_diagonal_to_leave_out():
+    with pytest.raises(ts.errors.InputError, match="self_transport: expected 'two-batch' or"):
+        Field(energy="exact", self_transport="others")
+    with pytest.raises(ts.errors.ConfigError, match="self_transport: expected 'two-batch' or"):
+        WFlowConfig(energy="exact", self_transport="others")
 
 
 def test_the_flow_ends_on_its_targets():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,8 @@ from twostep_rs.config import StageOneConfig
 from twostep_rs.errors import ConfigError
 from twostep_rs.losses.imm import IMMBatch, discrepancy, imm_loss, laplace
 from twostep_rs.methods.imm import IMMConfig, draw_times
+from twostep_rs.models.features import Scaling
+from twostep_rs.models.meanflow import AverageVelocity
 
 SPREAD = 0.4
 
@@ -23,7 +26,7 @@ def deviation(t):
 class TrueMap:
     """The flow of those paths, z -> z deviation(s) / deviation(t), as an average velocity."""
 
-    positions = SimpleNamespace(scale=torch.ones(2).double())
+    positions = SimpleNamespace(scale=torch.ones(2).double(), period=None)
 
     def __init__(self, factor=1.0):
         self.factor = factor
@@ -81,6 +84,34 @@ def test_the_discrepancy_is_the_sum_over_pairs():
         ]
         found = discrepancy(x, y, width, unbiased=True)[g].item()
         assert found == pytest.approx(sum(terms) / 20, abs=1e-3)
+
+
+def test_kernels_take_the_shortest_way_on_a_torus():
+    x = torch.tensor([[[0.1, 0.5], [2.9, 0.5]]])
+    y = torch.tensor([[[2.9, 0.5], [0.1, 3.4]]])
+    width, period = torch.ones(1, 1, 1), torch.tensor([3.0, 3.0])
+    expected = torch.tensor([[[0.2, 0.1], [0.0, (0.04 + 0.01) ** 0.5]]])
+    found = laplace(x, y, width, period)
+    torch.testing.assert_close(found, torch.exp(-expected / 2), rtol=0, atol=1e-4)
+    moved = laplace(x + period, y - 2 * period, width, period)
+    torch.testing.assert_close(found, moved, rtol=0, atol=1e-5)
+
+
+def test_the_loss_on_a_torus_does_not_depend_on_the_images_of_particles():
+    net = AverageVelocity(
+        Scaling((0.5, 0.5), (0.4, 0.4), (1.0, 2.0), period=(1.0, 1.0)),
+        width=8, depth=2, head="plain",
+    )  # fmt: skip
+    rows = replace(batch(20, 8, 0), parameter=torch.ones(20, 1), seen=torch.ones(20, 1))
+    rows = type(rows)(*(getattr(rows, field.name).float() for field in fields(rows)))
+    turns = torch.randint(-2, 3, (20, 8, 2), generator=torch.Generator().manual_seed(1))
+    moved = replace(rows, source=rows.source + turns, target=rows.target + turns)
+    one, other = (imm_loss(net, each, bandwidths=(1.0,)).loss for each in (rows, moved))
+    torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)
+
+
+def test_groups_count_by_their_particles():
+    assert (len(batch(20, 16, 0)), batch(20, 16, 0).particles) == (20, 320)
 
 
 def test_the_gradient_is_finite_where_particles_meet():

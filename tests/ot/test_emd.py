@@ -211,6 +211,13 @@ GOOD = np.zeros((3, 2))
         ({"period": 0.0}, ts.errors.InputError, "period: expected a positive number, got 0"),
         ({"period": [1.0]}, ts.errors.InputError, "period: expected one number or 2"),
         ({"threads": 0}, ts.errors.InputError, "threads: expected at least 1"),
+        ({"threads": -1}, ts.errors.InputError, "threads: expected at least 1, got -1"),
+        ({"max_pivots": -1}, ts.errors.InputError, "max_pivots: expected at least 0, got -1"),
+        (
+            {"a": [1e-310, 3e-310, 0.0], "b": [3e-310, 1e-310, 0.0]},
+            ts.errors.InputError,
+            "a: expected a total mass of at least",
+        ),
         ({"warm_start": "yes"}, ts.errors.DtypeError, "warm_start: expected a Plan, got str"),
         ({"x": np.full((3, 2), 1e200)}, ts.errors.InputError, "squared distances are finite"),
     ],

@@ -31,6 +31,47 @@ def assignment_cost(a, b, costs):
     return int(costs[x[rows], y[cols]].sum())
 
 
+@pytest.mark.parametrize("widths", [(1.0, 1e-9), (1e-9, 1.0), (1.0, 1e-5)])
+def test_cells_may_be_very_thin(widths):
+    """Whole-number costs along the thin axis are all zero, or nearly so."""
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 9, (2, 8, 8)) + 0.0
+    found = ts.ot.grid_w2(a, b, widths=widths)
+    axis = int(np.argmin(widths))
+    rows, cols, mass = found.plan
+    cells = np.stack(np.unravel_index([rows, cols], a.shape), axis=-1)
+    gap = ((cells[0] - cells[1]) * np.array(widths)) ** 2
+    assert found.w2_squared == pytest.approx(mass @ gap.sum(axis=1), rel=1e-9)
+    wide = ts.ot.grid_w2(a.sum(axis=axis), b.sum(axis=axis)).w2_squared
+    assert found.w2_squared == pytest.approx(wide, rel=1e-6)
+    assert found.gap <= 1e-9 * found.cost_scale
+    assert (ts.ot.grid_w2(np.ones((2, 8)), np.ones((2, 8)), widths=widths).w2_squared) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("widths", "message"),
+    [
+        ((1e200, 1.0), "box: expected cells whose squared widths are normal numbers, got 1e200"),
+        ((1e-170, 1e-171), "box: expected cells whose squared widths are normal numbers"),
+        ((1e153, 1e153), "box: expected ends whose squared distance is finite"),
+    ],
+)
+def test_widths_whose_squares_are_no_numbers_are_refused(widths, message):
+    with pytest.raises(ts.errors.InputError, match=message):
+        ts.ot.grid_w2(np.ones((40, 40)), np.ones((40, 40)), widths=widths)
+
+
+def test_a_heavy_cell_may_serve_all_others():
+    a, b = np.full((12, 12, 12), 0.0), np.random.default_rng(0).random((12, 12, 12))
+    a[5:7, 5:7, 5:7], a[5, 5, 5] = 1.0, 70.0
+    found = ts.ot.grid_w2(a, b)
+    cells = np.stack(np.unravel_index(np.arange(a.size), a.shape), axis=-1)
+    few = np.flatnonzero(a)
+    costs = ((cells[few, None] - cells[None]) ** 2).sum(axis=-1).astype(float)
+    exact = pot.emd2(a.ravel()[few] / a.sum(), b.ravel() / b.sum(), costs, numItermax=10**8)
+    assert found.w2_squared == pytest.approx(exact, rel=1e-9)
+
+
 @given(
     st.integers(0, 2**32),
     st.sampled_from([(40,), (9, 6), (7, 7), (4, 3, 5), (3, 2, 4, 3)]),

@@ -21,7 +21,7 @@ from twostep_rs.runs import (
     run,
 )
 from twostep_rs.runs.convergence import Convergence, Estimate, study
-from twostep_rs.runs.convergence_file import read_convergence, write_convergence
+from twostep_rs.runs.convergence_file import read_begun, read_convergence, write_convergence
 from twostep_rs.runs.evaluation_file import read_evaluation
 from twostep_rs.runs.steps import floor_ahead
 from twostep_rs.systems import KPP, KPPLaw, SettledKPP
@@ -98,6 +98,9 @@ def test_the_file_is_read_back_and_checked(results, tmp_path):
     path = tmp_path / "convergence.json"
     write_convergence(path, results)
     assert read_convergence(path) == results
+    write_convergence(path, results, "this study")
+    assert read_begun(path, "this study") == results
+    assert read_begun(path, "another") == read_begun(tmp_path / "nothing", "this study") == []
     whole = path.read_text()
     for damaged, message in (
         (whole[:-40], "expected JSON"),

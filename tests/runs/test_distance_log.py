@@ -11,8 +11,9 @@ import pytest
 import twostep_rs.runs.solver as solver
 from gaussian_system import GaussianSystem, exact
 from twostep_rs.config import EvaluationConfig
-from twostep_rs.runs.distance_log import DistanceLog, Key, fingerprint
+from twostep_rs.runs.distance_log import DistanceLog, Key
 from twostep_rs.runs.evaluation import evaluate, measure_floor
+from twostep_rs.runs.fingerprint import fingerprint
 
 CONFIG = EvaluationConfig(
     parameters=(1.0, 3.0),

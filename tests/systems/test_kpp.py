@@ -17,7 +17,7 @@ import pytest
 from kpp_oracle import EulerOracle, shear_growth
 from twostep_rs import _memory
 from twostep_rs.errors import DtypeError, InputError, ShapeError, WrappedWarning
-from twostep_rs.systems import FLOWS, KPP, Domain, Generations, System
+from twostep_rs.systems import FLOWS, KPP, Domain, Generations, KellerSegel, System
 
 SCHEMES = ["systematic", "stratified", "multinomial", "residual", "ssp", "killing"]
 
@@ -367,6 +367,11 @@ def test_more_particles_than_memory_are_refused(monkeypatch, tmp_path):
     monkeypatch.setattr(_memory, "_CGROUP_LIMIT", limit)
     with pytest.raises(InputError, match=r"particles: expected .* 1000000 particles that need"):
         KPP().run(0.25, particles=1_000_000)
+    for system in (KPP(), KellerSegel()):
+        with pytest.raises(InputError, match=r"n: expected .* 100000000 particles that need"):
+            system.prior(100_000_000)
+        with pytest.raises(InputError, match=r"n: expected .* 100000000 particles that need"):
+            system.simulate(1.0, 100_000_000)
 
 
 def test_a_population_is_pooled_over_generations():

@@ -96,6 +96,14 @@ def test_progress_runs_over_both_stages():
     assert seen == [(step, 42) for step in range(1, 43)]
 
 
+def test_progress_counts_the_steps_of_all_phases():
+    seen = []
+    config = CONFIG.for_method("lmd")
+    ts.fit(clouds(), config=config, progress=lambda *step: seen.append(step))
+    steps = 2 * config.stage_1.steps + config.stage_2.steps
+    assert seen == [(step, steps) for step in range(1, steps + 1)]
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -8,20 +8,15 @@ import pytest
 import torch
 from torch import nn
 
+from twostep_rs.losses.rows import Rows
 from twostep_rs.training import loss_scale
 from twostep_rs.training.engine import Engine
 from twostep_rs.training.optimizer import Optimizer
 
 
 @dataclass
-class Rows:
+class Batch(Rows):
     x: torch.Tensor
-
-    def __len__(self):
-        return len(self.x)
-
-    def rows(self, rows):
-        return Rows(self.x[rows])
 
 
 @dataclass
@@ -36,7 +31,7 @@ def engine(sizes):
     drawn = iter(sizes)
     return Engine(
         optimizer,
-        lambda: Rows(torch.full((4, 3), next(drawn))),
+        lambda: Batch(torch.full((4, 3), next(drawn))),
         lambda net, rows: Loss(net(rows.x).float().square().mean()),
         torch.Generator(),
         threads=1,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -107,6 +108,14 @@ def test_stage_2_resumes_to_the_same_bits(first, tmp_path, step, change):
     assert torch.equal(weights(resumed), weights(run_stage_2(first, config)))
 
 
+def test_stage_2_behind_another_number_of_evaluations_is_another_training(first, tmp_path):
+    path = tmp_path / "stage_2.ckpt"
+    run_stage_2(first, checkpoint=CheckpointFile(path, 0.0))
+    followed = copy.deepcopy(first).with_evaluations(4)
+    with pytest.raises(FileFormatError, match="expected a checkpoint of this configuration"):
+        run_stage_2(followed, checkpoint=CheckpointFile(path, 0.0))
+
+
 def test_one_seed_fixes_everything_and_another_changes_it(first):
     assert torch.equal(weights(run_stage_1()), weights(first))
     other = stage_1.train(DATA, STAGE_1, seed=1)
@@ -157,6 +166,33 @@ def test_a_training_that_diverges_is_an_error():
     training = Diverging()
     with pytest.raises(ConvergenceError, match=r"expected a number below 1e\+13, got .* at step 4"):
         loop.run(training, 10)
+
+
+def test_what_a_loss_was_before_a_kill_still_counts_after_it(tmp_path):
+    class Rising:
+        fingerprint = ""
+        resumable = True
+
+        def __init__(self):
+            self.step = 0
+
+        def advance(self):
+            self.step += 1
+
+        def metrics(self):
+            return {"loss": [0.0, 1.0, 1e7, 1e14][self.step - 1]}
+
+        def state(self):
+            return {"step": self.step}
+
+        def restore(self, state):
+            self.step = state["step"]
+
+    checkpoint = CheckpointFile(tmp_path / "stage_1.ckpt", 0.0)
+    with pytest.raises(KilledError):
+        loop.run(Rising(), 4, checkpoint=checkpoint, progress=killed_at(3))
+    with pytest.raises(ConvergenceError, match=r"expected a number below 1e\+09, got 1000"):
+        loop.run(Rising(), 4, checkpoint=checkpoint)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -36,7 +36,8 @@ class _Beginning:
         preset: how much work and which method. quick: less training, for two CPU cores; full: the
             defaults; paper: the printed method.
         method: how stage I is trained: meanflow, which with stage II is also called two-step, or
-            another method. Network and budget are those of the preset.
+            another method. Network and steps are those of the preset; a method of several phases
+            takes the steps in each.
         stages: 2 where Deep Particle follows stage I, 1 where it does not.
         physics: constants and time step of the simulator.
         device: where networks are trained: cpu, cuda, cuda:1 ...

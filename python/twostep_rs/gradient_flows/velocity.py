@@ -90,6 +90,11 @@ class Field:
             as_real("epsilons", epsilon, low=0.0, strict=True)
         if self.iterations is not None:
             as_integer("iterations", self.iterations, low=1)
+        if (self.energy, self.self_transport) == ("exact", "others"):
+            raise InputError(
+                "self_transport: expected 'two-batch' or 'one-batch' with energy 'exact', "
+                "got 'others'"
+            )
 
     @property
     def records(self) -> bool:

@@ -21,6 +21,11 @@ class Rows:
         """Number of rows."""
         return next(len(value) for value in self._values() if isinstance(value, Tensor))
 
+    @property
+    def particles(self) -> int:
+        """Number of particles; a row may have several."""
+        return len(self)
+
     def rows(self, rows: slice) -> Self:
         """Some of the rows, in their order."""
         return type(self)(*(_rows(value, rows) for value in self._values()))

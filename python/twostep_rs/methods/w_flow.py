@@ -46,6 +46,11 @@ class WFlowConfig(MatchingConfig):
         self._require_at_least(1, "iterations")
         if not self.epsilons or min(self.epsilons) <= 0.0:
             raise ConfigError(f"epsilons: expected positive numbers, got {list(self.epsilons)}")
+        if (self.energy, self.self_transport) == ("exact", "others"):
+            raise ConfigError(
+                "self_transport: expected 'two-batch' or 'one-batch' with energy 'exact', "
+                "got 'others'"
+            )
 
     @property
     def field(self) -> Field:

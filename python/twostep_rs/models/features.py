@@ -78,10 +78,13 @@ class Waves(nn.Module):
 
     scale: Tensor
     frequencies: Tensor
+    #: Of the axes, (d,).
+    period: Tensor
 
     def __init__(self, scaling: Scaling, waves: int = 2) -> None:
         super().__init__()
         assert scaling.period is not None
+        self.register_buffer("period", torch.tensor(scaling.period), persistent=False)
         harmonics = torch.tensor([2.0**k for k in range(max(waves, 2))])
         self.width = 2 * len(harmonics) * scaling.dim
         frequencies = 2.0 * math.pi * harmonics / torch.tensor(scaling.period)[:, None]
@@ -133,6 +136,8 @@ class PositionFeatures(nn.Module):
         waves: octaves of waves; none by default.
     """
 
+    #: Positions are not those of a torus, or of one that is cut open.
+    period: None = None
     frequencies: Tensor
     phases: Tensor
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from twostep_rs import _core
 from twostep_rs._arrays import as_float64, as_points, like
+from twostep_rs._scalars import as_integer, as_threads
 from twostep_rs.errors import DtypeError, InputError, ShapeError
 from twostep_rs.ot.memory import check_batch_fits, check_matrix_fits, check_points_fit
 from twostep_rs.ot.plan import Plan
@@ -80,8 +81,8 @@ def emd(
         metric,
         _periods(period, points[0].shape[1]),
         _raw("warm_start", warm_start),
-        max_pivots,
-        threads,
+        _budget(max_pivots),
+        as_threads(threads),
     )
     return Plan(raw, (len(points[0]), len(points[1])), metric, like(x, y))
 
@@ -132,8 +133,8 @@ def emd_batch(
         metric,
         _periods(period, sources[0].shape[1]),
         [_raw(f"warm_starts[{k}]", plan) for k, plan in enumerate(warm_starts)],
-        max_pivots,
-        threads,
+        _budget(max_pivots),
+        as_threads(threads),
     )
     return [
         Plan(raw, (len(source), len(target)), metric, like(x, y))
@@ -182,8 +183,12 @@ def emd_matrix(
             (as_float64("a", a, 1), as_float64("b", b, 1)), costs.shape, strict=True
         )
     ]
-    raw = _core.emd_matrix(masses[0], masses[1], costs, max_pivots, threads)
+    raw = _core.emd_matrix(masses[0], masses[1], costs, _budget(max_pivots), as_threads(threads))
     return Plan(raw, (costs.shape[0], costs.shape[1]), None, like(M, a, b)).to_dense()
+
+
+def _budget(max_pivots: int | None) -> int | None:
+    return None if max_pivots is None else as_integer("max_pivots", max_pivots, low=0)
 
 
 def _periods(period: float | Sequence[float] | None, dim: int) -> list[float] | None:

@@ -96,30 +96,32 @@ def run(
     displacement = torch.empty_like(x, memory_format=torch.contiguous_format) if pulls else sums
     if blocks is None:
         blocks = next(found for most, found in _BLOCKS if problems * n <= most)
-    _kernel[(triton.cdiv(n, blocks.points * _LANES), problems)](
-        # Axis by axis, so that partners are loaded by fours.
-        x.mT.contiguous(),
-        y.mT.contiguous(),
-        h.contiguous(),
-        rate.contiguous(),
-        rate if period is None else period,
-        rate if masses is None else masses.contiguous(),
-        sums,
-        displacement,
-        n,
-        y.shape[1],
-        AXES=axes,
-        TORUS=period is not None,
-        OTHERS=others,
-        PULLS=pulls,
-        BALANCED=masses is not None,
-        POINTS=blocks.points,
-        COLUMNS=blocks.columns,
-        SHARES=blocks.warps,
-        LANES=_LANES,
-        LOG_2=_LOG_2,
-        num_warps=blocks.warps,
-    )
+    # Triton launches on the current device, which may be another one.
+    with torch.cuda.device(x.device):
+        _kernel[(triton.cdiv(n, blocks.points * _LANES), problems)](
+            # Axis by axis, so that partners are loaded by fours.
+            x.mT.contiguous(),
+            y.mT.contiguous(),
+            h.contiguous(),
+            rate.contiguous(),
+            rate if period is None else period,
+            rate if masses is None else masses.contiguous(),
+            sums,
+            displacement,
+            n,
+            y.shape[1],
+            AXES=axes,
+            TORUS=period is not None,
+            OTHERS=others,
+            PULLS=pulls,
+            BALANCED=masses is not None,
+            POINTS=blocks.points,
+            COLUMNS=blocks.columns,
+            SHARES=blocks.warps,
+            LANES=_LANES,
+            LOG_2=_LOG_2,
+            num_warps=blocks.warps,
+        )
     return sums, displacement
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from twostep_rs import _core
 from twostep_rs._arrays import is_tensor
+from twostep_rs._scalars import as_threads
 from twostep_rs.errors import DtypeError, InputError, ShapeError
 from twostep_rs.ot.memory import check_grids_fit
 
@@ -153,7 +154,7 @@ def grid_w2(
         ends_of(box, x.ndim) if box is not None else _ends_of_widths(widths, x.shape),
         None if period is None else per_axis("period", period, x.ndim),
         raw_of("warm_start", warm_start, GridW2),
-        threads,
+        as_threads(threads),
     )
     return GridW2(raw, x.shape)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from twostep_rs import _core
 from twostep_rs._arrays import as_points
+from twostep_rs._scalars import as_threads
 from twostep_rs.errors import InputError, ShapeError
 from twostep_rs.ot.grid import GridW2, ends_of, raw_of
 from twostep_rs.ot.memory import check_histograms_fit
@@ -85,7 +86,7 @@ def histogram_w2(
         ends,
         periods,
         raw_of("warm_start", warm_start, HistogramW2),
-        threads,
+        as_threads(threads),
     )
     return HistogramW2(raw, counts)
 

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _KELLER_SEGEL = (
     "simulation.particles=6000",
     "evaluation.particles=6000",
-    "stage_1.steps=1500",
+    "stage_1.steps=1000",
     "stage_2.steps=150",
-    "stage_2.sinkhorn_iterations=100",
+    "stage_2.sinkhorn_iterations=50",
 )
-_PLANAR = ("stage_1.steps=1000",)
+_PLANAR = ("stage_1.steps=500",)
 _GLIMPSE = (
     "simulation.particles=3000",
     "evaluation.particles=2000",
@@ -34,14 +34,14 @@ _FRONTS = (
     "stage_2.steps=300",
     "convergence.seeds=3",
     "convergence.generations=16",
+    "convergence.parameters=0.125,0.0625",
 )
 # In three dimensions simulations run for 640 periods, and the deterministic solutions that
 # references are drawn from take minutes each, most where kappa is smallest.
 _FEW_FRONTS = (
     *_FRONTS,
-    "simulation.parameters=0.25,0.15,0.1,0.08",
-    "evaluation.parameters=0.25,0.125,0.0625",
-    "convergence.parameters=0.125,0.0625",
+    "simulation.parameters=0.25,0.15,0.08",
+    "evaluation.parameters=0.25,0.0625",
 )
 
 BRIEF: Mapping[str, Sequence[str]] = {

@@ -15,10 +15,11 @@ from twostep_rs.config import EvaluationConfig
 from twostep_rs.errors import ConfigError
 from twostep_rs.reproduce.job import Computation
 from twostep_rs.runs.clouds import read_arrays, write_arrays
-from twostep_rs.runs.distance_log import DistanceLog, fingerprint
+from twostep_rs.runs.distance_log import DistanceLog
 from twostep_rs.runs.distances import metrics_of
 from twostep_rs.runs.evaluation import Yardstick, evaluate, measure_floor
 from twostep_rs.runs.files import read_json
+from twostep_rs.runs.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -35,13 +35,30 @@ _RESULT: dict[str, Any] = {
 }
 
 
-def write_convergence(path: Path, results: Iterable[Convergence]) -> None:
-    """Write ``{"results": [...]}`` atomically.
+def write_convergence(path: Path, results: Iterable[Convergence], made_of: str = "") -> None:
+    """Write ``{"results": [...], "of": made_of}`` atomically.
+
+    Args:
+        path: of the file.
+        results: to write.
+        made_of: fingerprint of everything that determines them.
 
     Raises:
         RunDirectoryError: there is no space or no permission.
     """
-    write_json(path, {"results": [dataclasses.asdict(result) for result in results]})
+    rows = [dataclasses.asdict(result) for result in results]
+    write_json(path, {"results": rows, "of": made_of})
+
+
+def read_begun(path: Path, made_of: str) -> list[Convergence]:
+    """The results of a session that was stopped, if they were made of the same.
+
+    Raises:
+        FileFormatError: the file is truncated or foreign.
+    """
+    if not path.exists() or read_json(path).get("of") != made_of:
+        return []
+    return read_convergence(path)
 
 
 def read_convergence(path: Path) -> list[Convergence]:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import json
 import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from twostep_rs._core import build_info
 from twostep_rs.errors import RunDirectoryError
 from twostep_rs.runs.files import unwritable
 
@@ -110,12 +108,6 @@ class DistanceLog:
 
     def _fingerprint(self, key: Key) -> str | None:
         return self.scores if key.role == "score" else self.floor
-
-
-def fingerprint(*parts: object) -> str:
-    """A short text that stands for this version and the parts, each of what JSON can hold."""
-    parts = build_info()["version"], *parts
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
 def _entry(line: str) -> tuple[Key, float, Any] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args
 
 from twostep_rs import _core
 from twostep_rs._arrays import as_points
+from twostep_rs._memory import check_fits
 from twostep_rs._scalars import as_choice, as_integer, as_real, as_threads
 from twostep_rs.errors import InputError, ShapeError, StepSizeWarning
 from twostep_rs.systems.cloud import Cloud
@@ -277,6 +278,7 @@ class KellerSegel:
             Array of shape (n, dim), float64.
         """
         count, seed = as_integer("n", n, low=1), as_integer("seed", seed, low=0, high=_LARGEST_SEED)
+        check_fits("n", f"{count} particles", 8 * self.dim * count)
         return _core.uniform_ball(self.dim, count, seed)
 
     def simulate(

@@ -181,6 +181,7 @@ class KPP:
             Array of shape (n, dim), float64, in [0, 2 pi).
         """
         count, seed = as_integer("n", n, low=1), as_integer("seed", seed, low=0, high=_LARGEST_SEED)
+        check_fits("n", f"{count} particles", 8 * self.dim * count)
         deviation = _GAUSSIAN_DEVIATION if self.prior_law == "gaussian" else None
         return _core.torus_points(self.dim, count, deviation, seed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import torch
 
@@ -26,7 +26,8 @@ class Replayed(Generic[Result]):
 
     Args:
         work: one step; what it returns is overwritten by the next call.
-        generators: what it draws random numbers from.
+        generators: what it draws random numbers from, on the device of the work; without any that
+            is the current one.
         captured: whether to record; else every call does the work anew.
     """
 
@@ -47,6 +48,16 @@ class Replayed(Generic[Result]):
         """Do the work once."""
         if not self._captures:
             return self._work()
+        with self._on_its_device():
+            return self._replayed()
+
+    def _on_its_device(self) -> contextlib.AbstractContextManager[Any]:
+        """Streams and graphs are made on the current device, which may be another one."""
+        if not self._generators:
+            return contextlib.nullcontext()
+        return torch.cuda.device(self._generators[0].device)
+
+    def _replayed(self) -> Result:
         self._calls += 1
         if self._calls <= _WARM_UP:
             return self._on_side_stream()

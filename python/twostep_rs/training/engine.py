@@ -34,6 +34,11 @@ class Batch(Protocol):
         """Number of rows."""
         ...
 
+    @property
+    def particles(self) -> int:
+        """Number of particles; a row may have several."""
+        ...
+
     def rows(self, rows: slice) -> Self:
         """Some of the rows, in their order."""
         ...
@@ -192,7 +197,7 @@ class Engine(Generic[Net]):
         return values
 
     def _shards(self, batch: Batch) -> dict[str, Tensor]:
-        count = -(-len(batch) // _ROWS)
+        count = min(len(batch), -(-batch.particles // _ROWS))
         shards = [batch.rows(slice(k, None, count)) for k in range(count)]
         found = self._workers.map(self._gradients, shards)
         weights = [len(shard) / len(batch) for shard in shards]

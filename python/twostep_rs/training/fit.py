@@ -92,7 +92,7 @@ def _fit(
         ),
     )
     prior = None if known is None else known.prior
-    steps = config.stage_1.steps + refined * config.stage_2.steps
+    report = _Progress(progress, config.stage_2.steps if refined else 0)
     generator = (
         registry.get(config.method)
         .implementation.train(
@@ -101,7 +101,7 @@ def _fit(
             seed=config.seed,
             prior=prior,
             device=config.device,
-            progress=progress and (lambda step, _: progress(step, steps)),
+            progress=report.first,
             log=log,
             threads=config.threads,
             compiled=config.compile,
@@ -117,12 +117,37 @@ def _fit(
         seed=config.seed,
         device=config.device,
         prior=prior,
-        progress=progress and (lambda step, _: progress(config.stage_1.steps + step, steps)),
+        progress=report.second,
         log=log,
         threads=config.threads,
         compiled=config.compile,
     )
     return TwoStepModel(generator, corrector, known, config)
+
+
+class _Progress:
+    """Both stages as one count of steps.
+
+    Args:
+        progress: called as ``progress(done, total)``, if it is given.
+        second: steps of stage II.
+    """
+
+    def __init__(self, progress: Progress | None, second: int) -> None:
+        self._progress = progress
+        self._first = 0
+        self._second = second
+
+    def first(self, step: int, steps: int) -> None:
+        """A step of stage I, whose method knows how many there are."""
+        self._first = steps
+        if self._progress is not None:
+            self._progress(step, steps + self._second)
+
+    def second(self, step: int, steps: int) -> None:
+        """A step of stage II."""
+        if self._progress is not None:
+            self._progress(self._first + step, self._first + steps)
 
 
 def _clouds(

@@ -14,9 +14,11 @@ from twostep_rs.losses.flow_map import FlowMapBatch, velocity_loss
 from twostep_rs.models.flow_map import FlowMap
 from twostep_rs.models.interpolant import Interpolant
 from twostep_rs.training import loop
+from twostep_rs.training.device import resolve_device
 from twostep_rs.training.fingerprint import fingerprint
 from twostep_rs.training.jitter import jittered
 from twostep_rs.training.paired import PairedTraining, Recipe
+from twostep_rs.training.pairs import Pairs
 from twostep_rs.training.phases import Phase, Phases
 from twostep_rs.training.two_times import draw_two_times
 from twostep_rs.training.workers import one_thread
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from twostep_rs.models.features import Scaling
     from twostep_rs.training.data import TrainingData
     from twostep_rs.training.loop import Options
-    from twostep_rs.training.pairs import Pairs
 
     # What a phase does, given the maps of the phases before.
     Begin = Callable[[Sequence[FlowMap]], Recipe[FlowMap]]
@@ -162,11 +163,10 @@ def train(
         raise ConfigError(f"interpolant: expected 'linear' on a torus, got {config.interpolant!r}")
     identity = fingerprint(data, config, seed, name)
     with one_thread():
-        # Couplings of whole clouds are found once for all phases.
-        coupled = data.coupled(config.coupling, threads=options.get("threads"))
-        if config.coupling != "independent":
-            config = replace(config, coupling="paired")
-        begin = functools.partial(_begun, coupled, config, seed, options)
+        # Coupled once for all phases, and not at all where the training is done already.
+        device = resolve_device(options.get("device", "cpu"))
+        pairs = Pairs(data, config.coupling, device, options.get("threads"))
+        begin = functools.partial(_begun, pairs, data, config, seed, options)
         training = Phases(
             [Phase(functools.partial(begin, phase), config.steps) for phase in phases], identity
         )
@@ -175,6 +175,7 @@ def train(
 
 
 def _begun(
+    pairs: Pairs,
     data: TrainingData,
     config: FlowMapConfig,
     seed: int,
@@ -183,7 +184,7 @@ def _begun(
     done: Sequence[Any],
 ) -> PairedTraining[FlowMap]:
     recipe = replace(phase(done), half=config.half)
-    return PairedTraining(recipe, data, config, seed, **options)
+    return PairedTraining(recipe, data, config, seed, pairs=pairs, **options)
 
 
 def _normal(like: Tensor, random: torch.Generator) -> Tensor:

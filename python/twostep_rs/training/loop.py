@@ -93,25 +93,27 @@ def run(training: Trainable, steps: int, **options: Unpack[Options]) -> None:
         )
     checkpoint, progress = options.get("checkpoint"), options.get("progress")
     log = options.get("log")
+    least = float("inf")
     if checkpoint is not None and (state := checkpoint.load(training.fingerprint)) is not None:
         _restore(training, state, checkpoint)
+        least = state.get("least", least)
     checkpoint = checkpoint if ranks.leads else None
     every = max(1, steps // _LOG_LINES)
     started = time.monotonic()
-    least = float("inf")
     while training.step < steps:
         training.advance()
         if training.step % every == 0 or training.step == steps:
             metrics = training.metrics()
             _check(training.step, metrics, least)
-            least = min(least, metrics["loss"])
+            if metrics["loss"] > 0.0:
+                least = min(least, metrics["loss"])
             if log is not None:
                 seconds = time.monotonic() - started
                 log({"step": float(training.step), "seconds": seconds, **metrics})
         done = training.step == steps
         if checkpoint is not None and (done or (training.resumable and checkpoint.due())):
             _check(training.step, training.metrics(), least)
-            checkpoint.save(training.fingerprint, training.state())
+            checkpoint.save(training.fingerprint, {**training.state(), "least": least})
         if progress is not None:
             progress(training.step, steps)
 

@@ -74,7 +74,16 @@ def train(
 
 
 class PairedTraining(Engine[Net]):
-    """A training on pairs, to be advanced by steps."""
+    """A training on pairs, to be advanced by steps.
+
+    Args:
+        recipe: of the network, its batches and its loss.
+        data: clouds of every training parameter.
+        config: network, pairs and schedule.
+        seed: fixes everything that is random.
+        pairs: those of ``data``, where several trainings share them.
+        options: where and how to train.
+    """
 
     resumable = True
 
@@ -84,12 +93,16 @@ class PairedTraining(Engine[Net]):
         data: TrainingData,
         config: PairedConfig,
         seed: int,
+        *,
+        pairs: Pairs | None = None,
         **options: Unpack[Options],
     ) -> None:
         device, threads = resolve_device(options.get("device", "cpu")), options.get("threads")
         self.fingerprint = fingerprint(data, config, seed, *recipe.name)
         random = generator(seed, "stage 1", *recipe.name, device=device)
-        self._pairs = pairs = Pairs(data, config.coupling, device, threads)
+        if pairs is None:
+            pairs = Pairs(data, config.coupling, device, threads)
+        self._pairs = pairs
         optimizer = initialised(
             recipe.build,
             config,

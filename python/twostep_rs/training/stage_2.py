@@ -114,7 +114,8 @@ class _Training(Engine[Corrector]):
         if stage_1.random_paths:
             # A batch would have other outputs of stage I each time that it is carried.
             raise InputError("stage_1: expected paths that their source fixes, got random ones")
-        self.fingerprint = fingerprint(data, config, seed, weights_hash(stage_1))
+        followed = weights_hash(stage_1), f"{stage_1.evaluations} evaluations"
+        self.fingerprint = fingerprint(data, config, seed, *followed)
         self._config = config
         self._stage_1 = copy.deepcopy(stage_1).to(device)
         self._scaling = data.scaling()

@@ -52,7 +52,7 @@ pub enum Error {
         sum_b: f64,
     },
     /// A number lies outside its range.
-    #[error("{name}: expected {expected}, got {got}")]
+    #[error("{name}: expected {expected}, got {}", readable(*got))]
     OutOfRange {
         /// Argument.
         name: &'static str,
@@ -117,4 +117,14 @@ pub enum Error {
     /// A worker panicked: a defect of this crate.
     #[error("internal error: {0}")]
     Internal(String),
+}
+
+/// A number as one writes it: very large and very small ones by their powers of ten.
+fn readable(number: f64) -> String {
+    let size = number.abs();
+    if size != 0.0 && size.is_finite() && !(1e-5..1e16).contains(&size) {
+        format!("{number:e}")
+    } else {
+        number.to_string()
+    }
 }

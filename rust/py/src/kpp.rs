@@ -104,20 +104,21 @@ pub(crate) fn flow_velocity<'py>(
     t: f64,
 ) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let field = field(&flow, &parameters).map_err(|error| to_python(&error))?;
-    fn velocity<'py, const D: usize>(
-        field: &Field,
-        x: &Bound<'py, PyArray2<f64>>,
-        t: f64,
-    ) -> PyResult<Bound<'py, PyArray2<f64>>> {
-        let points = points_in::<D>("x", x)?;
-        let found = run_or_stay(x.py(), Some(1), false, |_| Ok(field.velocity(&points, t)))?;
-        from_points(x.py(), &found)
-    }
     match flow.len() {
         2 => velocity::<2>(&field, x, t),
         3 => velocity::<3>(&field, x, t),
         dim => Err(to_python(&unknown_dim(dim))),
     }
+}
+
+fn velocity<'py, const D: usize>(
+    field: &Field,
+    x: &Bound<'py, PyArray2<f64>>,
+    t: f64,
+) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let points = points_in::<D>("x", x)?;
+    let found = run_or_stay(x.py(), Some(1), false, |_| Ok(field.velocity(&points, t)))?;
+    from_points(x.py(), &found)
 }
 
 /// Independent points on the torus of period `2 pi`: uniform, or normal around its centre.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from twostep_rs.reproduce.job import Place
 
+# Of the energy and of the explicit flow; the training has the smaller one of its method.
 _EPSILON = 0.05
 # Independent samples of the target whose energies a training cannot be asked to go below.
 _SAMPLES = 10

@@ -15,7 +15,7 @@ from twostep_rs.training.seeds import derive
 if TYPE_CHECKING:
     from twostep_rs.reproduce.job import Place
 
-# As the generator is trained.
+# Of few particles, which have no second batch; the epsilon is that of the generator's training.
 _FIELD = Field(self_transport="one-batch", epsilons=(0.01,), iterations=20)
 _STEP = 0.2
 _SHOWN = 300

@@ -18,6 +18,7 @@ from twostep_rs.reproduce.competition import (
 )
 from twostep_rs.reproduce.costs import costs_table
 from twostep_rs.reproduce.entries import Entry, entries
+from twostep_rs.reproduce.method_tables import significantly_below
 from twostep_rs.reproduce.ranking import ranking
 from twostep_rs.reproduce.scores import Curve, curve, numbers, ratio_at
 from twostep_rs.reproduce.target import Request, Summary, Target
@@ -243,8 +244,7 @@ def _lowest(found: Mapping[str, Curve], label: str) -> Claim:
         (sigma, name)
         for sigma, score in ours.items()
         for name, each in rivals.items()
-        if sigma in each
-        and score.value - each[sigma].value > 2.0 * math.hypot(score.error, each[sigma].error)
+        if sigma in each and significantly_below(each[sigma], score)
     ]
     below = ", ".join(f"{name} at {sigma:g}" for sigma, name in beaten) or "nobody is below it"
     return Claim(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from typing import TYPE_CHECKING, Literal
 
 from twostep_rs.errors import ConfigError
 from twostep_rs.runs import convergence
-from twostep_rs.runs.convergence_file import read_convergence, write_convergence
+from twostep_rs.runs.convergence_file import read_begun, write_convergence
+from twostep_rs.runs.fingerprint import fingerprint, of_file
 from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.systems import KPP
 from twostep_rs.threads import num_threads
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from twostep_rs.experiments import Experiment
-    from twostep_rs.runs.convergence import Convergence, Start
+    from twostep_rs.runs.convergence import Start
     from twostep_rs.runs.directory import RunDirectory
     from twostep_rs.runs.progress import Progress
     from twostep_rs.training.model import TwoStepModel
@@ -48,7 +50,8 @@ def converge(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
 
     with num_threads(config.threads), progress.task("converge") as advance:
         model = load(run.path, system=system, device=config.device)
-        known = _known(run)
+        made_of = _made_of(run)
+        known = read_begun(run.convergence, made_of)
         results = []
         for result in convergence.study(
             system,
@@ -61,13 +64,22 @@ def converge(run: RunDirectory, experiment: Experiment, progress: Progress) -> N
         ):
             results.append(result)
             # Results of an earlier session stay until they are passed.
-            write_convergence(run.convergence, [*results, *known[len(results) :]])
+            write_convergence(run.convergence, [*results, *known[len(results) :]], made_of)
     run.finish("converge", time.perf_counter() - start)
 
 
-def _known(run: RunDirectory) -> list[Convergence]:
-    """What a session of this run that was stopped has left, in the order of the study."""
-    return read_convergence(run.convergence) if run.convergence.exists() else []
+def _made_of(run: RunDirectory) -> str:
+    """What determines the results: those of other weights or of another study are no use."""
+    config = run.config
+    return fingerprint(
+        config.experiment,
+        config.simulation.physics,
+        config.simulation.parameters,
+        config.seed,
+        dataclasses.asdict(config.convergence),
+        of_file(run.weights),
+        config.device,
+    )
 
 
 def _starts(model: TwoStepModel, system: KPP) -> dict[str, Start]:

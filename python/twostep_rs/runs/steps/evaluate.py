@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 import zlib
 from typing import TYPE_CHECKING, Literal
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 from twostep_rs.runs import evaluation
 from twostep_rs.runs.aside import aside
 from twostep_rs.runs.clouds import write_gallery
-from twostep_rs.runs.distance_log import DistanceLog, fingerprint
+from twostep_rs.runs.distance_log import DistanceLog
 from twostep_rs.runs.evaluation_file import write_evaluation
+from twostep_rs.runs.fingerprint import fingerprint, of_file
 from twostep_rs.runs.steps.resources import require_device
 from twostep_rs.threads import get_num_threads, num_threads
 
@@ -144,9 +144,9 @@ def _log(run: RunDirectory, *, of_weights: bool = False) -> DistanceLog:
     )
     if not of_weights:
         return DistanceLog(run.distances, floor)
-    weights = hashlib.sha256(run.weights.read_bytes()).hexdigest()
     # A GPU carries particles to places that differ in the last bits.
-    return DistanceLog(run.distances, floor, fingerprint(floor, weights, config.device))
+    scores = fingerprint(floor, of_file(run.weights), config.device)
+    return DistanceLog(run.distances, floor, scores)
 
 
 def _references(experiment: Experiment, run: RunDirectory) -> System:
