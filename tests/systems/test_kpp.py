@@ -361,6 +361,18 @@ def test_a_flow_that_is_nan_somewhere_says_where():
         kpp.run(0.25, generations=4)
 
 
+def test_of_many_particles_without_a_velocity_the_first_is_named():
+    kpp = KPP(2, ("log(sin(x) + 0.999)", "0"), dt=2.0**-4)
+    initial = np.full((20_000, 2), 1.0)
+    initial[7_000:, 0] = np.linspace(4.7, 4.73, 13_000)
+    said = set()
+    for threads in (1, 2, 5):
+        with pytest.raises(InputError, match="NaN in component 1") as raised:
+            kpp.run(0.25, initial=initial, generations=1, threads=threads)
+        said.add(str(raised.value))
+    assert len(said) == 1
+
+
 def test_more_particles_than_memory_are_refused(monkeypatch, tmp_path):
     limit = tmp_path / "memory.max"
     limit.write_text("1000000\n")

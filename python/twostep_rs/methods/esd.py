@@ -11,14 +11,8 @@ from twostep_rs.training import flow_maps, self_distillation
 from twostep_rs.training.self_distillation import SelfDistillationConfig
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     from twostep_rs.models.features import Scaling
-    from twostep_rs.models.flow_map import FlowMap
-    from twostep_rs.training.batches import Prior
-    from twostep_rs.training.data import TrainingData
     from twostep_rs.training.flow_maps import Begin
-    from twostep_rs.training.loop import Options
 
 
 @dataclass(frozen=True)
@@ -41,26 +35,6 @@ class ESDConfig(SelfDistillationConfig):
         self._require_at_least(0, "adaptive_power")
 
 
-def train(
-    data: TrainingData,
-    config: ESDConfig,
-    *,
-    seed: int,
-    prior: Prior | None = None,
-    **options: Unpack[Options],
-) -> FlowMap:
-    """Train the map; as for every method."""
-    del prior
-    return flow_maps.train(
-        phases(data.scaling(), config), data, config, "esd", seed=seed, **options
-    )
-
-
-def build(scaling: Scaling, config: ESDConfig) -> FlowMap:
-    """The map that ``config`` describes, with weights from torch's global generator."""
-    return flow_maps.build(scaling, config)
-
-
 def phases(scaling: Scaling, config: ESDConfig) -> list[Begin]:
     """The map alone."""
     loss = functools.partial(
@@ -70,3 +44,7 @@ def phases(scaling: Scaling, config: ESDConfig) -> list[Begin]:
         unit=sum(scale * scale for scale in scaling.scale),
     )
     return self_distillation.phases(loss, scaling, config, "esd")
+
+
+train = flow_maps.Trained(phases, "esd")
+build = flow_maps.build

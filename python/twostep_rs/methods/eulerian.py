@@ -13,14 +13,10 @@ from twostep_rs.training.paired import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Unpack
 
     from twostep_rs.models.features import Scaling
     from twostep_rs.models.flow_map import FlowMap
-    from twostep_rs.training.batches import Prior
-    from twostep_rs.training.data import TrainingData
     from twostep_rs.training.flow_maps import Begin
-    from twostep_rs.training.loop import Options
 
 
 @dataclass(frozen=True)
@@ -41,26 +37,6 @@ class EulerianConfig(FlowMapConfig):
         self._require_share("share")
 
 
-def train(
-    data: TrainingData,
-    config: EulerianConfig,
-    *,
-    seed: int,
-    prior: Prior | None = None,
-    **options: Unpack[Options],
-) -> FlowMap:
-    """Train the velocity, then the map; as for every method."""
-    del prior
-    return flow_maps.train(
-        phases(data.scaling(), config), data, config, "eulerian", seed=seed, **options
-    )
-
-
-def build(scaling: Scaling, config: EulerianConfig) -> FlowMap:
-    """The map that ``config`` describes, with weights from torch's global generator."""
-    return flow_maps.build(scaling, config)
-
-
 def phases(scaling: Scaling, config: EulerianConfig) -> list[Begin]:
     """The velocity, then the map."""
     return [
@@ -76,8 +52,12 @@ def _distilled(
         functools.partial(consistency_loss, share=config.share) if config.share else eulerian_loss
     )
     return Recipe(
-        build=lambda: build(scaling, config),
+        build=lambda: flow_maps.build(scaling, config),
         draw=functools.partial(flow_maps.draw, config, backward=config.backward),
         loss=functools.partial(loss, path=config.path, teacher=done[-1]),
         name=("eulerian",),
     )
+
+
+train = flow_maps.Trained(phases, "eulerian")
+build = flow_maps.build

@@ -13,14 +13,9 @@ from twostep_rs.training.flow_maps import FlowMapConfig
 from twostep_rs.training.paired import Recipe
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     from twostep_rs.models.features import Scaling
     from twostep_rs.models.flow_map import FlowMap
-    from twostep_rs.training.batches import Prior
-    from twostep_rs.training.data import TrainingData
     from twostep_rs.training.flow_maps import Begin
-    from twostep_rs.training.loop import Options
 
 
 @dataclass(frozen=True)
@@ -37,21 +32,6 @@ class FMMConfig(FlowMapConfig):
         super().__post_init__()
         self._require_share("longest")
         self._require_positive("longest")
-
-
-def train(
-    data: TrainingData,
-    config: FMMConfig,
-    *,
-    seed: int,
-    prior: Prior | None = None,
-    **options: Unpack[Options],
-) -> FlowMap:
-    """Train the map; as for every method."""
-    del prior
-    return flow_maps.train(
-        phases(data.scaling(), config), data, config, "fmm", seed=seed, **options
-    )
 
 
 def build(scaling: Scaling, config: FMMConfig) -> FlowMap:
@@ -73,3 +53,6 @@ def matched(scaling: Scaling, config: FlowMapConfig, longest: float) -> Recipe[F
         loss=functools.partial(matching_loss, path=config.path),
         name=("fmm",),
     )
+
+
+train = flow_maps.Trained(phases, "fmm")

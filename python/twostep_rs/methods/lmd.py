@@ -13,14 +13,10 @@ from twostep_rs.training.paired import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Unpack
 
     from twostep_rs.models.features import Scaling
     from twostep_rs.models.flow_map import FlowMap
-    from twostep_rs.training.batches import Prior
-    from twostep_rs.training.data import TrainingData
     from twostep_rs.training.flow_maps import Begin
-    from twostep_rs.training.loop import Options
 
 
 @dataclass(frozen=True)
@@ -34,26 +30,6 @@ class LMDConfig(FlowMapConfig):
     backward: bool = False
 
 
-def train(
-    data: TrainingData,
-    config: LMDConfig,
-    *,
-    seed: int,
-    prior: Prior | None = None,
-    **options: Unpack[Options],
-) -> FlowMap:
-    """Train the velocity, then the map; as for every method."""
-    del prior
-    return flow_maps.train(
-        phases(data.scaling(), config), data, config, "lmd", seed=seed, **options
-    )
-
-
-def build(scaling: Scaling, config: LMDConfig) -> FlowMap:
-    """The map that ``config`` describes, with weights from torch's global generator."""
-    return flow_maps.build(scaling, config)
-
-
 def phases(scaling: Scaling, config: LMDConfig) -> list[Begin]:
     """The velocity, then the map."""
     return [
@@ -64,8 +40,12 @@ def phases(scaling: Scaling, config: LMDConfig) -> list[Begin]:
 
 def _distilled(scaling: Scaling, config: LMDConfig, done: Sequence[FlowMap]) -> Recipe[FlowMap]:
     return Recipe(
-        build=lambda: build(scaling, config),
+        build=lambda: flow_maps.build(scaling, config),
         draw=functools.partial(flow_maps.draw, config, backward=config.backward),
         loss=functools.partial(lagrangian_loss, path=config.path, teacher=done[-1]),
         name=("lmd",),
     )
+
+
+train = flow_maps.Trained(phases, "lmd")
+build = flow_maps.build

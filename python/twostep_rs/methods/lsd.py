@@ -10,14 +10,8 @@ from twostep_rs.training import flow_maps, self_distillation
 from twostep_rs.training.self_distillation import SelfDistillationConfig
 
 if TYPE_CHECKING:
-    from typing import Unpack
-
     from twostep_rs.models.features import Scaling
-    from twostep_rs.models.flow_map import FlowMap
-    from twostep_rs.training.batches import Prior
-    from twostep_rs.training.data import TrainingData
     from twostep_rs.training.flow_maps import Begin
-    from twostep_rs.training.loop import Options
 
 
 @dataclass(frozen=True)
@@ -25,26 +19,10 @@ class LSDConfig(SelfDistillationConfig):
     """Lagrangian self-distillation: as for every map that is its own teacher."""
 
 
-def train(
-    data: TrainingData,
-    config: LSDConfig,
-    *,
-    seed: int,
-    prior: Prior | None = None,
-    **options: Unpack[Options],
-) -> FlowMap:
-    """Train the map; as for every method."""
-    del prior
-    return flow_maps.train(
-        phases(data.scaling(), config), data, config, "lsd", seed=seed, **options
-    )
-
-
-def build(scaling: Scaling, config: LSDConfig) -> FlowMap:
-    """The map that ``config`` describes, with weights from torch's global generator."""
-    return flow_maps.build(scaling, config)
-
-
 def phases(scaling: Scaling, config: LSDConfig) -> list[Begin]:
     """The map alone."""
     return self_distillation.phases(lagrangian_self_distillation, scaling, config, "lsd")
+
+
+train = flow_maps.Trained(phases, "lsd")
+build = flow_maps.build

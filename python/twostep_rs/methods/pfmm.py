@@ -16,14 +16,10 @@ from twostep_rs.training.paired import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Unpack
 
     from twostep_rs.models.features import Scaling
     from twostep_rs.models.flow_map import FlowMap
-    from twostep_rs.training.batches import Prior
-    from twostep_rs.training.data import TrainingData
     from twostep_rs.training.flow_maps import Begin
-    from twostep_rs.training.loop import Options
 
 
 @dataclass(frozen=True)
@@ -44,26 +40,6 @@ class PFMMConfig(FlowMapConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._require_at_least(2, "jumps")
-
-
-def train(
-    data: TrainingData,
-    config: PFMMConfig,
-    *,
-    seed: int,
-    prior: Prior | None = None,
-    **options: Unpack[Options],
-) -> FlowMap:
-    """Match a map, then join its jumps; as for every method."""
-    del prior
-    return flow_maps.train(
-        phases(data.scaling(), config), data, config, "pfmm", seed=seed, **options
-    )
-
-
-def build(scaling: Scaling, config: PFMMConfig) -> FlowMap:
-    """The map that ``config`` describes, with weights from torch's global generator."""
-    return flow_maps.build(scaling, config)
 
 
 def phases(scaling: Scaling, config: PFMMConfig) -> list[Begin]:
@@ -92,3 +68,7 @@ def _joined(
         loss=functools.partial(progressive_loss, path=config.path, teacher=done[-1], jumps=jumps),
         name=("pfmm", str(len(done))),
     )
+
+
+train = flow_maps.Trained(phases, "pfmm")
+build = flow_maps.build

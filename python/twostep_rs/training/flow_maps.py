@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from twostep_rs.models.features import Scaling
+    from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
     from twostep_rs.training.loop import Options
 
@@ -172,6 +173,33 @@ def train(
         )
         loop.run(training, training.steps, **options)
     return cast("FlowMap", training.average)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The ``train`` of a method that learns a map by phases: as for every method.
+
+    Attributes:
+        phases: what each phase does, given scaling and configuration.
+        name: of the method.
+    """
+
+    phases: Callable[[Scaling, Any], Sequence[Begin]]
+    name: str
+
+    def __call__(
+        self,
+        data: TrainingData,
+        config: Any,
+        *,
+        seed: int,
+        prior: Prior | None = None,
+        **options: Unpack[Options],
+    ) -> FlowMap:
+        """Train the map, by :func:`train`; fresh source particles are no use to it."""
+        del prior
+        phases = self.phases(data.scaling(), config)
+        return train(phases, data, config, self.name, seed=seed, **options)
 
 
 def _begun(

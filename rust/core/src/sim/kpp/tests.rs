@@ -23,6 +23,12 @@ fn system(flow: [&str; 2], trigger: Trigger, scheme: Scheme) -> FeynmanKac<2> {
 const CELLS: [&str; 2] = ["-cos(y) - sin(2*pi*t)*sin(x)", "cos(x)"];
 
 #[test]
+fn a_prior_of_no_finite_deviation_is_refused() {
+    let drawn = gaussian_torus::<2>(10, f64::NAN, 0, &Control::new());
+    assert!(matches!(drawn, Err(Error::OutOfRange { name: "deviation", .. })));
+}
+
+#[test]
 fn a_constant_flow_has_its_growth_exactly() {
     let source = uniform_torus(1000, 0, &Control::new()).expect("points");
     for trigger in [
