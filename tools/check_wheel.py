@@ -55,7 +55,8 @@ def check_alone(wheel: Path, directory: Path) -> None:
     if {name.replace("-", "_") for name in names} != {"numpy", "twostep_rs"}:
         raise SystemExit(f"wheel: expected to bring numpy only, got {sorted(names)}")
     # A share of what NumPy takes beside it: seconds alone would tell how fast the machine is.
-    both, numpy_alone = min(map(float, output(python, "-c", IMPORT).split()) for _ in range(5))
+    runs = [output(python, "-c", IMPORT).split() for _ in range(5)]
+    both, numpy_alone = min(tuple(map(float, seconds)) for seconds in runs)
     if both > 2 * numpy_alone:
         raise SystemExit(
             f"import: expected to add less than NumPy takes, {numpy_alone:.3f} s, got "

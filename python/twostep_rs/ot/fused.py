@@ -97,7 +97,7 @@ def run(
     if blocks is None:
         blocks = next(found for most, found in _BLOCKS if problems * n <= most)
     # Triton launches on the current device, which may be another one.
-    with torch.cuda.device(x.device):
+    with torch.cuda.device_of(x):  # type: ignore[no-untyped-call]
         _kernel[(triton.cdiv(n, blocks.points * _LANES), problems)](
             # Axis by axis, so that partners are loaded by fours.
             x.mT.contiguous(),

@@ -25,7 +25,13 @@ const CELLS: [&str; 2] = ["-cos(y) - sin(2*pi*t)*sin(x)", "cos(x)"];
 #[test]
 fn a_prior_of_no_finite_deviation_is_refused() {
     let drawn = gaussian_torus::<2>(10, f64::NAN, 0, &Control::new());
-    assert!(matches!(drawn, Err(Error::OutOfRange { name: "deviation", .. })));
+    assert!(matches!(
+        drawn,
+        Err(Error::OutOfRange {
+            name: "deviation",
+            ..
+        })
+    ));
 }
 
 #[test]
