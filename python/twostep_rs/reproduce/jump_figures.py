@@ -55,5 +55,5 @@ def jumps_figure(found: Mapping[tuple[str, int, int], Line]) -> Figure:
             axes.set_xlabel("jumps")
             axes.set_title("inside the range of training" if inside else "beyond it")
         panels[0].set_ylabel("$W_2^2$ / sampling floor")
-        panels[0].legend()
+        panels[0].legend(title="dashes: stage II behind it")
     return figure
