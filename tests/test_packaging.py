@@ -45,7 +45,7 @@ print(json.dumps(sorted(roots - set(sys.stdlib_module_names))))
 
 
 def test_import_adds_little_to_the_import_of_numpy():
-    # What is loaded, not how fast: these take as long as all the rest, and few calls need them.
+    # What is loaded, not how fast: these take about as long as all the rest; few calls need them.
     code = """
 import json, sys
 import numpy

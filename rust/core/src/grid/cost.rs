@@ -21,6 +21,9 @@ const CHEAPEST: (usize, usize) = (8, 4);
 const LEFT: usize = 4;
 const MOST_LEFT: usize = 1024;
 
+/// Pairs that a later round looks for, at most: they are kept.
+const ROUND: usize = 1 << 20;
+
 /// Cells that are searched for between two looks at the control.
 const CHUNK: usize = 256;
 
@@ -172,7 +175,10 @@ impl<'a> GridCost<'a> {
             if full.is_empty() {
                 break;
             }
-            let most = MOST_LEFT.min(LEFT << round.min(16));
+            let most = (LEFT << round.min(16))
+                .min(MOST_LEFT)
+                .min(ROUND / full.len())
+                .max(LEFT);
             let open = shipping.open();
             let cells: Vec<u32> = open.iter().map(|&j| self.cells[1][j as usize]).collect();
             let values: Vec<f64> = open.iter().map(|&j| v[j as usize]).collect();

@@ -7,6 +7,7 @@
 
 use rayon::prelude::*;
 
+use super::drawn::drawn;
 use super::flows::Flow;
 use super::kernel::Kernel;
 use super::pairwise::{Force, Precision, attraction, meetings};
@@ -369,23 +370,13 @@ pub fn uniform_ball<const D: usize>(
 ) -> Result<Vec<[f64; D]>> {
     particle_count(n)?;
     let stream = Stream::new(seed, Purpose::Prior);
-    let mut points = vec![[0.0; D]; n];
-    points
-        .par_chunks_mut(CHUNK)
-        .enumerate()
-        .try_for_each(|(chunk, points)| {
-            control.check()?;
-            for (offset, point) in points.iter_mut().enumerate() {
-                let particle = (chunk * CHUNK + offset) as u32;
-                let direction: [f64; D] = stream.normal_vector(particle, 0);
-                let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
-                let [u, _] = stream.uniforms(particle, 0, D.div_ceil(2) as u32);
-                let radius = (1.0 - u).powf(1.0 / D as f64);
-                *point = direction.map(|x| x / norm * radius);
-            }
-            Ok(())
-        })?;
-    Ok(points)
+    drawn(n, control, |particle| {
+        let direction: [f64; D] = stream.normal_vector(particle, 0);
+        let norm = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let [u, _] = stream.uniforms(particle, 0, D.div_ceil(2) as u32);
+        let radius = (1.0 - u).powf(1.0 / D as f64);
+        direction.map(|x| x / norm * radius)
+    })
 }
 
 /// The counters of the noise hold 32-bit particle numbers.

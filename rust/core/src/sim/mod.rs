@@ -1,5 +1,6 @@
 //! Particle simulation.
 
+mod drawn;
 mod expression;
 mod flows;
 mod keller_segel;

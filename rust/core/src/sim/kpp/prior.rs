@@ -2,15 +2,11 @@
 
 use std::f64::consts::TAU;
 
-use rayon::prelude::*;
-
 use crate::domain::wrap;
 use crate::rng::{Purpose, Stream};
+use crate::sim::drawn::drawn;
 use crate::sim::particles::particle_count;
 use crate::{Control, Error, Result};
-
-/// Points that are drawn between two looks at the control.
-const CHUNK: usize = 1 << 12;
 
 /// `n` independent points, uniform on the torus of period `2 pi`.
 pub fn uniform_torus<const D: usize>(
@@ -52,23 +48,11 @@ fn on_torus<const D: usize>(
 ) -> Result<Vec<[f64; D]>> {
     particle_count("n", n, 1)?;
     let stream = Stream::new(seed, Purpose::Prior);
-    let point = |particle: usize| {
+    drawn(n, control, |particle| {
         let mut point = [0.0; D];
         for (block, part) in point.chunks_mut(2).enumerate() {
-            part.copy_from_slice(&pair(stream, particle as u32, block as u32)[..part.len()]);
+            part.copy_from_slice(&pair(stream, particle, block as u32)[..part.len()]);
         }
         point.map(|x| wrap(x, TAU))
-    };
-    let mut points = vec![[0.0; D]; n];
-    points
-        .par_chunks_mut(CHUNK)
-        .enumerate()
-        .try_for_each(|(chunk, points)| {
-            control.check()?;
-            for (offset, place) in points.iter_mut().enumerate() {
-                *place = point(chunk * CHUNK + offset);
-            }
-            Ok::<(), Error>(())
-        })?;
-    Ok(points)
+    })
 }
