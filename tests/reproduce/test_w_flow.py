@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from reproduce_jobs import do
 from twostep_rs import experiments
-from twostep_rs.reproduce import Place, Request, Store, registry
+from twostep_rs.reproduce import Request, Store, registry
 from twostep_rs.reproduce.flow_studies import batches, fields, guidance, oval, sizes
-from twostep_rs.reproduce.schedule import in_order
-from twostep_rs.reproduce.store import Cost
+from twostep_rs.reproduce.targets import planar
 from twostep_rs.runs import config_file
-from twostep_rs.runs.progress import Silent
 
 TINY = (
     "simulation.particles=600",
@@ -39,16 +38,6 @@ SIZES = {
 }
 NAMES = tuple(f"w-flow-figure-{k}" for k in (2, 3, 5, 6, 7, 8, 9))
 PROBLEMS = ("gaussians8", "imbalanced", "oval")
-
-
-def do(target, request, store):
-    """The jobs of a target, in this process."""
-    for job in in_order(target.jobs(request)).values():
-        if not store.finished(job):
-            store.path(job).mkdir(parents=True, exist_ok=True)
-            job.run(Place(store.path(job), store, Silent()))
-            store.finish(job, Cost(1.0, 2.0, 3.0))
-    return target.summarise(request, store)
 
 
 @pytest.fixture
@@ -86,6 +75,14 @@ def test_methods_are_compared_alone_and_with_deep_particle(tmp_path):
     names = {job.name for job in registry.get("planar").jobs(request)}
     shared = {job.name for job in registry.get("w-flow-figure-6").jobs(request)}
     assert shared < names
+
+
+def test_the_long_training_is_three_times_as_long():
+    for request in (Request(), Request("full"), Request(overrides=("stage_1.steps=70",))):
+        for problem in PROBLEMS:
+            usual = planar._alone(problem, "w-flow", request, 0).config.stage_1
+            long = planar._long(problem, request).config.stage_1
+            assert long == replace(usual, steps=3 * usual.steps)
 
 
 def check_tables(summary):

@@ -20,7 +20,7 @@ _KELLER_SEGEL = (
     "stage_2.steps=150",
     "stage_2.sinkhorn_iterations=50",
 )
-_PLANAR = ("stage_1.steps=500",)
+_PLANAR = ("stage_1.steps=400",)
 _GLIMPSE = (
     "simulation.particles=3000",
     "evaluation.particles=2000",

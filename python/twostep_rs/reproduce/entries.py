@@ -30,7 +30,8 @@ class Entry:
         name: short, for files.
         title: for tables.
         method: as on the command line.
-        changes: of its own options; network and budget are those of the preset.
+        changes: of its own options; network is that of the preset, and so are steps where they are
+            not among them.
         stages: 2 where Deep Particle follows; by default where the method takes one evaluation.
         phases: networks that the method trains one after the other by as many steps each; they
             share the steps of the preset.
@@ -148,7 +149,7 @@ def configured(config: Config, entry: Entry, coupling: Coupling | None = None) -
     changes = dict(entry.changes)
     if coupling is not None and hasattr(config.stage_1, "coupling"):
         changes.setdefault("coupling", coupling)
-    changes["steps"] = config.stage_1.steps // entry.phases
+    changes.setdefault("steps", config.stage_1.steps // entry.phases)
     return dataclasses.replace(
         config,
         stages=config.stages if entry.stages is None else entry.stages,

@@ -86,7 +86,7 @@ def _followed(problem: str, name: str, request: Request, seed: int) -> RunJob:
 
 
 def _long(problem: str, request: Request) -> RunJob:
-    steps = _TIMES * experiments.get(problem).config(request.preset).stage_1.steps
+    steps = _TIMES * _alone(problem, "w-flow", request, _LONG_SEED).config.stage_1.steps
     entry = Entry(_LONG, f"W-Flow, {_TIMES} times the steps", "w-flow", {"steps": steps}, stages=1)
     return entry_run(entry, problem, request, _LONG_SEED)
 
