@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 import pytest
 import torch
@@ -27,8 +26,10 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def cache_of_the_session():
-    """Solutions that tests share are kept apart from those of the user."""
-    with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TWOSTEP_CACHE_DIR", directory)
+def cache_of_the_session(tmp_path_factory, worker_id):
+    """Solutions that tests share, also between processes, are kept apart from those of the user."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base if worker_id == "master" else base.parent) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TWOSTEP_CACHE_DIR", str(directory))
         yield
