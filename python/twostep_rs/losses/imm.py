@@ -77,7 +77,8 @@ def imm_loss(net: AverageVelocity, batch: IMMBatch, *, bandwidths: Sequence[floa
 
     The published statistic has all pairs. Row i of both clouds comes from one pair, so that the
     terms i = j pull each particle to its own partner: the smaller the groups, the more the map
-    that minimises the loss differs from the true one.
+    that minimises the loss differs from the true one, and the longer the training, the nearer it
+    comes to that map.
 
     Args:
         net: the average velocity.

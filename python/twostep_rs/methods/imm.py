@@ -39,7 +39,8 @@ class IMMConfig(PairedConfig):
     the data, and everything else is learned from that.
 
     Attributes:
-        group: particles of a group, which share parameter and times.
+        group: particles of a group, which share parameter and times; small groups pull every
+            particle to its own partner (:func:`~twostep_rs.losses.imm.imm_loss`).
         middle: the time r between: by the published rule, a step of t / (1 - t) of the same length
             everywhere; or anywhere between s and t.
         step: length of that step.
@@ -48,7 +49,7 @@ class IMMConfig(PairedConfig):
         bandwidths: factors of the kernels' widths, which grow with t - s.
     """
 
-    group: int = 16
+    group: int = 128
     middle: Literal["eta", "uniform"] = "eta"
     step: float = 0.15
     grounded: float = 0.0
