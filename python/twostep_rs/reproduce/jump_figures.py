@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import StrMethodFormatter
 
 from twostep_rs.reproduce.scores import mean_ratio
 from twostep_rs.runs.figures import STYLE
@@ -28,7 +29,7 @@ def jumps_figure(found: Mapping[tuple[str, int, int], Line]) -> Figure:
     names = list(dict.fromkeys(name for name, _, _ in found))
     jumps = list(dict.fromkeys(each for _, each, _ in found))
     with rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 3.6), layout="constrained")
+        figure = Figure(figsize=(8.4, 4.2), layout="constrained")
         panels = figure.subplots(1, 2, squeeze=False)[0]
         colors = colormaps["tab10"].colors  # type: ignore[attr-defined]
         for axes, inside in zip(panels, (True, False), strict=True):
@@ -52,8 +53,17 @@ def jumps_figure(found: Mapping[tuple[str, int, int], Line]) -> Figure:
             axes.set_xscale("log", base=2)
             axes.set_xticks(jumps, [str(each) for each in jumps])
             axes.set_yscale("log")
+            for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+                axis(StrMethodFormatter("{x:g}"))
             axes.set_xlabel("jumps")
             axes.set_title("inside the range of training" if inside else "beyond it")
         panels[0].set_ylabel("$W_2^2$ / sampling floor")
-        panels[0].legend(title="dashes: stage II behind it")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(
+            handles,
+            labels,
+            title="dashes: stage II behind it",
+            loc="outside lower center",
+            ncols=3,
+        )
     return figure
