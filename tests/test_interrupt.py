@@ -58,12 +58,13 @@ law.system.reference(0.25)
 TRAINING = """
 import torch, twostep_rs as ts
 from twostep_rs.config import StageOneConfig, StageTwoConfig
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.methods import meanflow
+from twostep_rs.training import stage_2
 from twostep_rs.training.data import TrainingData
 torch.set_num_threads(2)
 ks = ts.systems.KellerSegel()
 data = TrainingData.from_clouds({s: ks.simulate(s, n=3000, seed=0) for s in (20.0, 60.0, 150.0)})
-first = stage_1.train(data, StageOneConfig(steps=1), seed=0)
+first = meanflow.train(data, StageOneConfig(steps=1), seed=0)
 """
 
 
@@ -81,7 +82,7 @@ first = stage_1.train(data, StageOneConfig(steps=1), seed=0)
             0.5,
             id="evaluation",
         ),
-        pytest.param(TRAINING, "stage_1.train(data, StageOneConfig(), seed=0)", 0.5, id="stage I"),
+        pytest.param(TRAINING, "meanflow.train(data, StageOneConfig(), seed=0)", 0.5, id="stage I"),
         pytest.param(
             TRAINING, "stage_2.train(first, data, StageTwoConfig(), seed=0)", 0.5, id="stage II"
         ),

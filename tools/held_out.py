@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from twostep_rs import experiments
 from twostep_rs._seeds import Purpose, cloud_seed
 from twostep_rs.config import EvaluationConfig
+from twostep_rs.methods import meanflow
 from twostep_rs.runs import config_file
 from twostep_rs.runs.evaluation import evaluate, measure_floor
 from twostep_rs.threads import set_num_threads
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training import stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.model import TwoStepModel
 
@@ -119,7 +120,7 @@ def _compare(
         }
     )
     started = time.perf_counter()
-    first = stage_1.train(data, config.stage_1, seed=seed, device=config.device)
+    first = meanflow.train(data, config.stage_1, seed=seed, device=config.device)
     print(f"{key}: stage I {time.perf_counter() - started:.1f} s", flush=True)
     yardstick = measure_floor(system, held_out, seed=_FIRST_SEED + seed)
     stages: tuple[Literal[1, 2], ...] = (1, 2)

@@ -10,7 +10,8 @@ import torch
 import twostep_rs as ts
 from training_problem import STAGE_1, STAGE_2, clouds
 from twostep_rs.errors import ConfigError
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.methods import meanflow
+from twostep_rs.training import stage_2
 from twostep_rs.training.couplings import Couplings
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.visits import coupling_of, next_coupling
@@ -60,7 +61,7 @@ def test_the_end_of_a_visit_ends_a_coupling():
 
 @pytest.mark.parametrize("ahead", [0, 1, 3])
 def test_metrics_say_how_old_the_couplings_are(ahead):
-    first = stage_1.train(DATA, STAGE_1, seed=0)
+    first = meanflow.train(DATA, STAGE_1, seed=0)
     rows = []
     config = replace(POOL, ahead=ahead)
     stage_2.train(first, DATA, config, seed=0, log=rows.append)
@@ -77,7 +78,7 @@ def test_couplings_ahead_without_a_second_one_are_refused():
 def test_batches_that_do_not_return_are_coupled_ahead_by_the_network_of_then():
     """Batches of one coupling each, by hand, with what was submitted two couplings before."""
     config = replace(STAGE_2, pool=6, visits=1, batch_period=2, refresh=2, ahead=2, steps=12)
-    first = stage_1.train(DATA, STAGE_1, seed=0)
+    first = meanflow.train(DATA, STAGE_1, seed=0)
     training = stage_2._Training(first, DATA, config, 0, None)
     moved, coupled = [], []
     begin, finish = training._couplings.begin, training._couplings.finish

@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 
 from training_problem import STAGE_1, STAGE_2, clouds
 from twostep_rs.cli import main
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.methods import meanflow
+from twostep_rs.training import stage_2
 from twostep_rs.training.data import TrainingData
 
 SCRIPT = """
@@ -40,7 +41,7 @@ distributed.leave()
 def train(seed=0):
     # An odd number of rows, and three problems: the shares are unequal.
     data = TrainingData.from_clouds(clouds())
-    first = stage_1.train(data, replace(STAGE_1, batch=65, steps=6), seed=seed)
+    first = meanflow.train(data, replace(STAGE_1, batch=65, steps=6), seed=seed)
     config = replace(STAGE_2, pool=2, visits=2, batch_period=2, refresh=1, ahead=1, steps=9)
     return first, stage_2.train(first, data, config, seed=seed)
 

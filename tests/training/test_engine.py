@@ -9,9 +9,10 @@ import torch
 
 from training_problem import STAGE_1, STAGE_2, clouds
 from twostep_rs.losses.meanflow import MeanFlowBatch, meanflow_loss
+from twostep_rs.methods import meanflow
 from twostep_rs.models.features import Scaling
 from twostep_rs.models.meanflow import AverageVelocity
-from twostep_rs.training import engine, stage_1, stage_2
+from twostep_rs.training import engine, stage_2
 from twostep_rs.training.capture import Replayed
 from twostep_rs.training.data import TrainingData
 
@@ -108,9 +109,9 @@ def test_shards_have_the_loss_and_gradient_of_the_whole():
 
 
 def test_shards_do_not_change_a_training(monkeypatch):
-    whole = stage_1.train(DATA, WIDE_1, seed=0, threads=2)
+    whole = meanflow.train(DATA, WIDE_1, seed=0, threads=2)
     monkeypatch.setattr(engine, "_ROWS", 10_000)
-    cut = stage_1.train(DATA, WIDE_1, seed=0)
+    cut = meanflow.train(DATA, WIDE_1, seed=0)
     torch.testing.assert_close(weights(cut), weights(whole), rtol=1e-3, atol=1e-5)
 
 
@@ -119,7 +120,7 @@ def test_the_number_of_threads_changes_nothing(small_shards):
     before = torch.get_num_threads()
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
-        first = stage_1.train(DATA, WIDE_1, seed=0, threads=threads)
+        first = meanflow.train(DATA, WIDE_1, seed=0, threads=threads)
         second = stage_2.train(first, DATA, WIDE_2, seed=0, threads=threads)
         found.append(torch.cat([weights(first), weights(second)]))
         assert torch.get_num_threads() == threads
@@ -130,7 +131,7 @@ def test_the_number_of_threads_changes_nothing(small_shards):
 
 @needs_gpu
 def test_a_recorded_training_equals_one_that_is_not(monkeypatch):
-    first = stage_1.train(DATA, WIDE_1, seed=0, device="cuda")
+    first = meanflow.train(DATA, WIDE_1, seed=0, device="cuda")
     second = stage_2.train(first, DATA, WIDE_2, seed=0, device="cuda")
 
     class Eager(Replayed):
@@ -138,7 +139,7 @@ def test_a_recorded_training_equals_one_that_is_not(monkeypatch):
             super().__init__(work, generators, captured=False)
 
     monkeypatch.setattr(engine, "Replayed", Eager)
-    eager = stage_1.train(DATA, WIDE_1, seed=0, device="cuda")
+    eager = meanflow.train(DATA, WIDE_1, seed=0, device="cuda")
     torch.testing.assert_close(weights(eager), weights(first), rtol=1e-5, atol=1e-7)
     eager = stage_2.train(first, DATA, WIDE_2, seed=0, device="cuda")
     torch.testing.assert_close(weights(eager), weights(second), rtol=1e-5, atol=1e-7)
@@ -147,6 +148,6 @@ def test_a_recorded_training_equals_one_that_is_not(monkeypatch):
 @needs_gpu
 @pytest.mark.slow
 def test_a_compiled_training_equals_the_eager_one():
-    eager = stage_1.train(DATA, WIDE_1, seed=0, device="cuda")
-    compiled = stage_1.train(DATA, WIDE_1, seed=0, device="cuda", compiled=True)
+    eager = meanflow.train(DATA, WIDE_1, seed=0, device="cuda")
+    compiled = meanflow.train(DATA, WIDE_1, seed=0, device="cuda", compiled=True)
     torch.testing.assert_close(weights(compiled), weights(eager), rtol=1e-3, atol=1e-5)

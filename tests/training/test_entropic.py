@@ -12,7 +12,8 @@ import ot
 import twostep_rs as ts
 from training_problem import STAGE_1, STAGE_2, clouds
 from twostep_rs.errors import ConfigError
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.methods import meanflow
+from twostep_rs.training import stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.entropic import EntropicCouplings, barycentres
 
@@ -89,7 +90,7 @@ def test_a_budget_that_runs_out_is_told_and_rows_keep_their_mass():
 
 
 def test_stage_2_trains_on_entropic_couplings():
-    first = stage_1.train(DATA, STAGE_1, seed=0)
+    first = meanflow.train(DATA, STAGE_1, seed=0)
     rows = []
     config = replace(STAGE_2, solver="sinkhorn", epsilon=0.05, epsilon_unit="mean-cost")
     one, two, exact = (

@@ -10,9 +10,10 @@ import torch
 
 from training_problem import STAGE_1, STAGE_2, Shift, clouds, unpaired
 from twostep_rs.errors import ConvergenceError, DeviceError, FileFormatError, InputError
+from twostep_rs.methods import meanflow
 from twostep_rs.models.generator import Generator
 from twostep_rs.systems import Cloud
-from twostep_rs.training import loop, stage_1, stage_2
+from twostep_rs.training import loop, stage_2
 from twostep_rs.training.checkpoint import CheckpointFile
 from twostep_rs.training.data import TrainingData
 
@@ -36,7 +37,7 @@ def killed_at(step):
 
 
 def run_stage_1(config=STAGE_1, **options):
-    return stage_1.train(DATA, config, seed=0, **options)
+    return meanflow.train(DATA, config, seed=0, **options)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +119,7 @@ def test_stage_2_behind_another_number_of_evaluations_is_another_training(first,
 
 def test_one_seed_fixes_everything_and_another_changes_it(first):
     assert torch.equal(weights(run_stage_1()), weights(first))
-    other = stage_1.train(DATA, STAGE_1, seed=1)
+    other = meanflow.train(DATA, STAGE_1, seed=1)
     assert not torch.equal(weights(other), weights(first))
 
 
@@ -213,8 +214,8 @@ def test_logged_rows_have_steps_and_seconds(first):
 def test_paired_training_needs_paired_data():
     data = TrainingData.from_clouds(unpaired(clouds()))
     with pytest.raises(InputError, match="coupling: expected 'independent' or 'exact'"):
-        stage_1.train(data, replace(STAGE_1, coupling="paired"), seed=0)
-    stage_1.train(data, replace(STAGE_1, coupling="independent"), seed=0)
+        meanflow.train(data, replace(STAGE_1, coupling="paired"), seed=0)
+    meanflow.train(data, replace(STAGE_1, coupling="independent"), seed=0)
 
 
 def test_a_batch_larger_than_the_clouds_is_an_error(first):

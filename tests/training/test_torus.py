@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 import twostep_rs as ts
 from training_problem import CONFIG, STAGE_1, STAGE_2
 from twostep_rs.errors import InputError, ShapeError
+from twostep_rs.methods import meanflow
 from twostep_rs.models.features import (
     ParameterFeatures,
     Scaling,
@@ -24,7 +25,7 @@ from twostep_rs.models.features import (
 from twostep_rs.models.generator import Generator
 from twostep_rs.models.meanflow import AverageVelocity, Tangent
 from twostep_rs.systems import KPP, Cloud, Domain
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training import stage_2
 from twostep_rs.training.couplings import Couplings
 from twostep_rs.training.data import TrainingData
 
@@ -60,7 +61,7 @@ def rms_error(moved, source, parameter):
 
 def test_stage_1_turns_across_the_cut():
     config = replace(STAGE_1, coupling="paired", waves=0, width=32, steps=500, batch=128, ema=0.99)
-    net = stage_1.train(turned(), config, seed=0)
+    net = meanflow.train(turned(), config, seed=0)
     source = Turn().prior(500, 99)
     for parameter, tolerance in ((0.5, 0.15), (1.5, 0.15), (2.5, 0.3)):
         points = torch.from_numpy(source).float()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from twostep_rs.training.stage_1 import build
+from twostep_rs.methods.meanflow import build
 from twostep_rs.training.times import draw_times
 
 if TYPE_CHECKING:

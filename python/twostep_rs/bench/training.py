@@ -13,8 +13,9 @@ from twostep_rs.bench.record import record
 from twostep_rs.bench.timing import seconds
 from twostep_rs.config import StageOneConfig
 from twostep_rs.errors import ConfigError
+from twostep_rs.methods import meanflow
 from twostep_rs.threads import get_num_threads
-from twostep_rs.training import stage_1, stage_2
+from twostep_rs.training import stage_2
 from twostep_rs.training.data import TrainingData
 from twostep_rs.training.device import resolve_device
 from twostep_rs.training.paired import PairedTraining
@@ -64,7 +65,7 @@ def measure(config: Config, system: System, *, rival_steps: int, compiled: bool)
     with one_thread():
         rows = [*_stage_1(data, first, device, compiled=compiled)]
         # Trained, since what the corrector has to do decides how warm couplings are.
-        velocity = stage_1.train(data, first, seed=0, device=config.device)
+        velocity = meanflow.train(data, first, seed=0, device=config.device)
         rows += _stage_2(velocity, data, config, device, rival_steps)
     return record(rows, ["torch", "pot", "torchcfm"])
 
@@ -81,7 +82,7 @@ def _stage_1(
     data: TrainingData, config: StageOneConfig, device: torch.device, *, compiled: bool
 ) -> Iterator[dict[str, Any]]:
     """Milliseconds per step, ours and eager in turns."""
-    recipe = stage_1.recipe(data.scaling(), config)
+    recipe = meanflow.recipe(data.scaling(), config)
     steps: dict[str, Callable[[], object]] = {}
     first: dict[str, float] = {}
     for name, compiles in (("engine", False), ("engine, compiled", True)):

@@ -96,7 +96,7 @@ METHODS = {
             name="meanflow",
             title="MeanFlow",
             source="Geng et al. 2025",
-            module="twostep_rs.training.stage_1",
+            module="twostep_rs.methods.meanflow",
             settings="twostep_rs.config:StageOneConfig",
         ),
         _in_here("imm", "IMM", "Zhou et al. 2025", "IMMConfig"),

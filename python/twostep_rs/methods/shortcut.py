@@ -10,14 +10,15 @@ import torch
 
 from twostep_rs.config import PairedConfig
 from twostep_rs.losses.shortcut import ShortcutBatch, shortcut_loss
-from twostep_rs.models.meanflow import AverageVelocity
 from twostep_rs.training import paired
 from twostep_rs.training.jitter import jittered
+from twostep_rs.training.networks import average_velocity
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from twostep_rs.models.features import Scaling
+    from twostep_rs.models.meanflow import AverageVelocity
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
     from twostep_rs.training.loop import Options
@@ -55,17 +56,13 @@ def train(
     return paired.train(recipe(data.scaling(), config), data, config, seed=seed, **options)
 
 
-def build(scaling: Scaling, config: ShortcutConfig) -> AverageVelocity:
-    """The network that ``config`` describes, with weights from torch's global generator."""
-    return AverageVelocity(
-        scaling, width=config.width, depth=config.depth, head=config.head, waves=config.waves
-    )
+build = average_velocity
 
 
 def recipe(scaling: Scaling, config: ShortcutConfig) -> paired.Recipe[AverageVelocity]:
     """Network, batches and loss of ``config``."""
     return paired.Recipe(
-        build=lambda: build(scaling, config),
+        build=functools.partial(average_velocity, scaling, config),
         draw=functools.partial(_draw, config),
         loss=shortcut_loss,
         name=("shortcut",),

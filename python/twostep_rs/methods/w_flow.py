@@ -9,11 +9,11 @@ from twostep_rs.errors import ConfigError
 from twostep_rs.gradient_flows.velocity import Field
 from twostep_rs.training import matching
 from twostep_rs.training.matching import MatchingConfig
+from twostep_rs.training.networks import average_velocity
 
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from twostep_rs.models.features import Scaling
     from twostep_rs.models.meanflow import AverageVelocity
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
@@ -77,6 +77,4 @@ def train(
     return matching.train("w-flow", config.field, data, config, seed=seed, **options)
 
 
-def build(scaling: Scaling, config: WFlowConfig) -> AverageVelocity:
-    """The generator that ``config`` describes, with weights from torch's global generator."""
-    return matching.build(scaling, config)
+build = average_velocity

@@ -18,6 +18,7 @@ from twostep_rs.training.engine import Engine
 from twostep_rs.training.fingerprint import fingerprint
 from twostep_rs.training.held_out import HeldOut
 from twostep_rs.training.jitter import jittered
+from twostep_rs.training.networks import average_velocity
 from twostep_rs.training.optimizer import initialised
 from twostep_rs.training.seeds import derive, generator
 from twostep_rs.training.workers import one_thread
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from twostep_rs.gradient_flows.velocity import Velocity
-    from twostep_rs.models.features import Scaling
     from twostep_rs.training.data import TrainingData
     from twostep_rs.training.loop import Options
 
@@ -85,13 +85,6 @@ def train(
     return training.chosen()
 
 
-def build(scaling: Scaling, config: MatchingConfig) -> AverageVelocity:
-    """The generator that ``config`` describes, with weights from torch's global generator."""
-    return AverageVelocity(
-        scaling, width=config.width, depth=config.depth, head=config.head, waves=config.waves
-    )
-
-
 class MatchingTraining(Engine[AverageVelocity]):
     """A training by a velocity, to be advanced by steps."""
 
@@ -125,7 +118,7 @@ class MatchingTraining(Engine[AverageVelocity]):
         self._prepared: MatchingBatch | None = None
         super().__init__(
             initialised(
-                lambda: build(self._scaling, config),
+                functools.partial(average_velocity, self._scaling, config),
                 config,
                 seed=derive(seed, "stage 1 weights", name),
                 device=device,

@@ -6,9 +6,9 @@ import functools
 from typing import TYPE_CHECKING
 
 from twostep_rs.losses.meanflow import MeanFlowBatch, meanflow_loss
-from twostep_rs.models.meanflow import AverageVelocity
 from twostep_rs.training import paired
 from twostep_rs.training.jitter import jittered
+from twostep_rs.training.networks import average_velocity
 from twostep_rs.training.times import draw_times
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from twostep_rs.config import StageOneConfig
     from twostep_rs.models.features import Scaling
+    from twostep_rs.models.meanflow import AverageVelocity
     from twostep_rs.training.batches import Prior
     from twostep_rs.training.data import TrainingData
     from twostep_rs.training.loop import Options
@@ -54,17 +55,13 @@ def train(
     return paired.train(recipe(data.scaling(), config), data, config, seed=seed, **options)
 
 
-def build(scaling: Scaling, config: StageOneConfig) -> AverageVelocity:
-    """The network that ``config`` describes, with weights from torch's global generator."""
-    return AverageVelocity(
-        scaling, width=config.width, depth=config.depth, head=config.head, waves=config.waves
-    )
+build = average_velocity
 
 
 def recipe(scaling: Scaling, config: StageOneConfig) -> paired.Recipe[AverageVelocity]:
     """Network, batches and loss of ``config``."""
     return paired.Recipe(
-        build=lambda: build(scaling, config),
+        build=functools.partial(average_velocity, scaling, config),
         draw=functools.partial(_draw, config),
         loss=functools.partial(
             meanflow_loss,
