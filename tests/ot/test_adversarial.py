@@ -104,6 +104,6 @@ def test_warm_clusters_with_unequal_shares_are_exact(move):
 def test_the_plan_is_the_same_for_any_number_of_threads(family):
     law, dim = DIMENSIONS[family]
     x, y = law(np.random.default_rng(3), N, dim)
-    one, two = (ts.ot.emd(x, y, threads=threads) for threads in (1, 2))
+    one, two = (ts.ot.emd_batch([x], [y], threads=threads)[0] for threads in (1, 2))
     np.testing.assert_array_equal(one.permutation, two.permutation)
     assert one.max_violation == two.max_violation

@@ -129,14 +129,23 @@ def test_costs_of_any_sign():
     assert (ts.ot.emd_matrix([], [], costs) * costs).sum() == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_plan_is_the_same_for_any_number_of_threads():
+@pytest.mark.parametrize("sizes", [(700, 650), (3100, 3050)])
+def test_the_plan_is_the_same_for_any_number_of_threads(sizes):
+    """A batch has a pool whatever its size; a single small problem stays on the calling thread."""
     rng = np.random.default_rng(8)
-    x, y = rng.normal(size=(700, 3)), rng.normal(size=(650, 3))
-    plans = [ts.ot.emd(x, y, threads=threads) for threads in (1, 2, 7)]
+    x, y = (rng.normal(size=(1, n, 3)) for n in sizes)
+    plans = [ts.ot.emd_batch(x, y, threads=threads)[0] for threads in (1, 2, 7)]
     for plan in plans[1:]:
         np.testing.assert_array_equal(plan.rows, plans[0].rows)
         np.testing.assert_array_equal(plan.cols, plans[0].cols)
         np.testing.assert_array_equal(plan.potentials[0], plans[0].potentials[0])
+
+
+def test_matrices_are_solved_alike_by_any_number_of_threads():
+    """From half a million entries on they are looked through by several."""
+    costs = np.random.default_rng(10).random((800, 700))
+    one, two = (ts.ot.emd_matrix([], [], costs, threads=threads) for threads in (1, 2))
+    np.testing.assert_array_equal(one, two)
 
 
 def test_a_batch_is_its_problems():

@@ -11,6 +11,7 @@ import torch
 
 import twostep_rs as ts
 from twostep_rs import _memory as memory
+from twostep_rs.ot import memory as estimates
 
 
 def huge(*shape):
@@ -67,7 +68,8 @@ print(1e6 * (peak() - before))
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
-    taken, estimate = float(done.stdout), 2 * n * (250 + 50 * dim)
+    per_point = estimates._BYTES_PER_POINT + estimates._BYTES_PER_COORDINATE * dim
+    taken, estimate = float(done.stdout), 2 * n * per_point
     assert 0.1 * estimate < taken < 1.3 * estimate + 1e6
 
 

@@ -54,13 +54,6 @@ def test_shear_flow_against_its_problem_on_the_circle(strength):
     assert_near(fk, shear_growth(0.1, 2.0, strength, 16))
 
 
-@pytest.mark.parametrize("strength", [1.0, 3.0])
-def test_richardson_removes_the_bias_of_the_scheme(strength):
-    exact = shear_growth(0.1, 2.0, strength, None)
-    fine, coarse = (shear_growth(0.1, 2.0, strength, n) for n in (256, 128))
-    assert abs(2 * fine - coarse - exact) < 1e-5
-
-
 CASES = [
     (2, "cell2d", 16, 7),
     (2, "cell2d-divfree", 16, 7),

@@ -120,8 +120,8 @@ mod tests {
         let asked = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&asked);
         let interval = Duration::from_millis(5);
-        let control = Control::attended(interval, move || count.fetch_add(1, Relaxed) + 1 < 3);
         let start = Instant::now();
+        let control = Control::attended(interval, move || count.fetch_add(1, Relaxed) + 1 < 3);
         let mut checks = 0;
         while control.check().is_ok() {
             checks += 1;

@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import sys
+import uuid
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,8 @@ def write(key: str, solution: Leading) -> None:
         vector=solution.vector,
     )
     path = _path(key)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    # Hosts that share a directory may have processes of one number.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial.write_bytes(buffer.getvalue())

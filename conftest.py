@@ -1,12 +1,16 @@
-"""Settings of the whole test suite."""
+"""Settings of the whole test suite, doctests included."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # dev: a new seed each time, to find what nobody thought of. ci: the same examples each time.
 # thorough: by hand, before a release. Choose with HYPOTHESIS_PROFILE.
@@ -26,7 +30,9 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True, scope="session")
-def cache_of_the_session(tmp_path_factory, worker_id):
+def cache_of_the_session(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[None]:
     """Solutions that tests share, also between processes, are kept apart from those of the user."""
     base = tmp_path_factory.getbasetemp()
     directory = (base if worker_id == "master" else base.parent) / "cache"
