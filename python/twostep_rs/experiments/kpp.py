@@ -42,6 +42,8 @@ _POOLED = 8
 _STAGE_1 = StageOneConfig(
     coupling="exact", head="affine", jitter=0.15, weighting_power=1.0, weighting_offset=1.0
 )
+# What stage I leaves depends on where on the torus particles come out, more than on where they came
+# from, and no output is out of the range of training there.
 # Particles have no source of their own, so that fresh ones are worth more than those of the clouds.
 # The order of batches is the one that these experiments were measured with. Where a law is nearly
 # even along an axis, partners may change places there at no cost: the noise of couplings moves the
@@ -49,6 +51,7 @@ _STAGE_1 = StageOneConfig(
 _STAGE_2 = StageTwoConfig(
     head="affine",
     jitter=0.15,
+    inputs="position",
     source="prior",
     residual_weight=0.1,
     depth=6,
@@ -144,6 +147,7 @@ def _config(name: str, metrics: tuple[Metric, ...], preset: Preset) -> Config:
                 presets.QUICK_STAGE_2,
                 head=_STAGE_2.head,
                 jitter=_STAGE_2.jitter,
+                inputs=_STAGE_2.inputs,
                 source=_STAGE_2.source,
                 residual_weight=_STAGE_2.residual_weight,
                 depth=_STAGE_2.depth,
