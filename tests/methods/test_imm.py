@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from twostep_rs.config import StageOneConfig
 from twostep_rs.errors import ConfigError
 from twostep_rs.losses.imm import IMMBatch, discrepancy, imm_loss, laplace
 from twostep_rs.methods.imm import IMMConfig, draw_times
@@ -153,4 +152,11 @@ def test_a_share_of_the_groups_is_grounded():
 def test_what_makes_no_sense_is_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         IMMConfig(**values)
-    assert StageOneConfig().batch % IMMConfig().group == 0
+
+
+@pytest.mark.parametrize(
+    ("batch", "particles"), [(4096, 128), (2048, 128), (512, 32), (1000, 50), (64, 4), (97, 97)]
+)
+def test_groups_are_as_large_as_leaves_several_to_a_batch(batch, particles):
+    assert IMMConfig(batch=batch).particles == particles
+    assert IMMConfig(batch=batch, group=batch).particles == batch

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 _LAST = 0.994
 _FIRST = 1e-3
 
+# Groups of a batch, which have times of their own, and particles of a group: few of these bias the
+# loss, few of those leave the gradient to chance.
+_GROUPS = 16
+_LARGEST = 128
+
 
 @dataclass(frozen=True)
 class IMMConfig(PairedConfig):
@@ -40,8 +45,9 @@ class IMMConfig(PairedConfig):
     the data, and everything else is learned from that.
 
     Attributes:
-        group: particles of a group, which share parameter and times; small groups pull every
-            particle to its own partner (:func:`~twostep_rs.losses.imm.imm_loss`).
+        group: particles of a group, which share parameter and times; by default a sixteenth of the
+            batch, and at most 128. Small groups pull every particle to its own partner
+            (:func:`~twostep_rs.losses.imm.imm_loss`).
         middle: the time r between: by the published rule, a step of t / (1 - t) of the same length
             everywhere; or anywhere between s and t.
         step: length of that step.
@@ -50,7 +56,7 @@ class IMMConfig(PairedConfig):
         bandwidths: factors of the kernels' widths, which grow with t - s.
     """
 
-    group: int = 128
+    group: int | None = None
     middle: Literal["eta", "uniform"] = "eta"
     step: float = 0.15
     grounded: float = 0.0
@@ -59,15 +65,26 @@ class IMMConfig(PairedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._require_at_least(2, "group")
         self._require_positive("step")
         self._require_share("grounded")
-        if self.batch % self.group:
-            raise ConfigError(
-                f"group: expected a divisor of batch = {self.batch}, got {self.group}"
-            )
+        if self.group is not None:
+            self._require_at_least(2, "group")
+            if self.batch % self.group:
+                raise ConfigError(
+                    f"group: expected a divisor of batch = {self.batch}, got {self.group}"
+                )
         if not self.bandwidths or min(self.bandwidths) <= 0.0:
             raise ConfigError(f"bandwidths: expected positive numbers, got {list(self.bandwidths)}")
+
+    @property
+    def particles(self) -> int:
+        """Particles of a group: those that are asked for, or the most that the default allows."""
+        if self.group is not None:
+            return self.group
+        most = min(max(2, self.batch // _GROUPS), _LARGEST)
+        # A batch that nothing divides is one group.
+        divisors = (k for k in range(most, 1, -1) if self.batch % k == 0)
+        return next(divisors, self.batch)
 
 
 def train(
@@ -115,10 +132,10 @@ def draw_times(
 
 
 def _draw(config: IMMConfig, pairs: Pairs, random: torch.Generator) -> IMMBatch:
-    groups = config.batch // config.group
+    groups = config.batch // config.particles
     source, target, parameter = (
-        part.view(groups, config.group, -1)
-        for part in pairs.draw_groups(groups, config.group, random)
+        part.view(groups, config.particles, -1)
+        for part in pairs.draw_groups(groups, config.particles, random)
     )
     t, r, s = draw_times(config, groups, random)
     shared = parameter[:, 0]

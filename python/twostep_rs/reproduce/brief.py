@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _KELLER_SEGEL = (
     "simulation.particles=6000",
     "evaluation.particles=6000",
-    "stage_1.steps=1000",
+    "stage_1.steps=800",
     "stage_2.steps=150",
     "stage_2.sinkhorn_iterations=50",
 )
