@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from matplotlib import colormaps, rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import StrMethodFormatter
 
 from twostep_rs.reproduce.scores import mean_ratio
 from twostep_rs.runs.figures import STYLE
@@ -53,8 +52,8 @@ def jumps_figure(found: Mapping[tuple[str, int, int], Line]) -> Figure:
             axes.set_xscale("log", base=2)
             axes.set_xticks(jumps, [str(each) for each in jumps])
             axes.set_yscale("log")
-            for axis in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-                axis(StrMethodFormatter("{x:g}"))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
             axes.set_xlabel("jumps")
             axes.set_title("inside the range of training" if inside else "beyond it")
         panels[0].set_ylabel("$W_2^2$ / sampling floor")
