@@ -28,7 +28,8 @@ demo: setup ## train and evaluate the laminar Keller-Segel problem at the size o
 
 test: setup ## run the Rust and the Python tests
 	cargo test --locked
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 --dist loadscope
+	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -m 'not alone' --numprocesses auto --maxprocesses 8 --dist loadscope
 
 bench: setup ## measure this machine: kernels in Rust, and the package beside its rivals
 	cargo bench --locked

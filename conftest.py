@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+import twostep_rs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,3 +41,10 @@ def cache_of_the_session(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TWOSTEP_CACHE_DIR", str(directory))
         yield
+
+
+@pytest.fixture(autouse=True)
+def back_to_the_rule() -> Iterator[None]:
+    """A number of threads that a test sets, or a worker of a list of jobs, ends with the test."""
+    yield
+    twostep_rs.set_num_threads(None)

@@ -13,13 +13,6 @@ from twostep_rs.errors import DtypeError, InputError
 from twostep_rs.threads import num_threads
 
 
-@pytest.fixture(autouse=True)
-def back_to_the_rule():
-    twostep_rs.set_num_threads(None)
-    yield
-    twostep_rs.set_num_threads(None)
-
-
 def threads_under(**environment):
     variables = {
         name: value

@@ -142,7 +142,7 @@ def test_the_plan_is_the_same_for_any_number_of_threads(sizes):
 
 
 def test_matrices_are_solved_alike_by_any_number_of_threads():
-    """From half a million entries on they are looked through by several."""
+    """From 262 144 entries on they are looked through by several."""
     costs = np.random.default_rng(10).random((800, 700))
     one, two = (ts.ot.emd_matrix([], [], costs, threads=threads) for threads in (1, 2))
     np.testing.assert_array_equal(one, two)

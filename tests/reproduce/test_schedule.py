@@ -45,12 +45,13 @@ def test_jobs_are_done_once_and_after_what_they_need(store):
     assert cost.peak_gpu_memory_mb == 0.0
 
 
+@pytest.mark.alone
 def test_jobs_run_side_by_side(store):
-    jobs = [single(f"sleep-{k}", k, delay=3.0) for k in range(3)]
+    jobs = [single(f"sleep-{k}", k, delay=1.0) for k in range(3)]
     do(jobs, store, workers=3)
     begun = [float((store.path(job) / "calls.txt").read_text().split()[1]) for job in jobs]
     processes = {(store.path(job) / "calls.txt").read_text().split()[0] for job in jobs}
-    assert max(begun) - min(begun) < 3.0
+    assert max(begun) - min(begun) < 1.0
     assert len(processes) == 3
 
 

@@ -33,24 +33,7 @@ def train(
     prior: Prior | None = None,
     **options: Unpack[Options],
 ) -> AverageVelocity:
-    """Train MeanFlow's network on ``data``.
-
-    Args:
-        data: clouds of every training parameter.
-        config: network, loss and schedule.
-        seed: fixes weights, batches and times.
-        prior: not used; the clouds have the source particles.
-        options: where and how to train.
-
-    Returns:
-        The network with averaged weights, on the device of training.
-
-    Raises:
-        InputError: the data do not have the pairs that are asked for.
-        DeviceError: the device is not there.
-        FileFormatError: the checkpoint is broken or of another training.
-        DivergenceError: the loss is not finite any more.
-    """
+    """Train MeanFlow's network on ``data``; as for every method."""
     del prior
     return paired.train(recipe(data.scaling(), config), data, config, seed=seed, **options)
 
