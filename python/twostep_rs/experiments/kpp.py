@@ -40,7 +40,7 @@ _POOLED = 8
 # Waves have large derivatives, and what MeanFlow learns contains its own: rows of large error bring
 # forth larger ones. With this weight they count less; without it a training in 3D diverged.
 _STAGE_1 = StageOneConfig(
-    coupling="exact", head="affine", jitter=0.15, weighting_power=1.0, weighting_offset=1.0
+    coupling="exact", head="log-affine", jitter=0.15, weighting_power=1.0, weighting_offset=1.0
 )
 # What stage I leaves depends on where on the torus particles come out, more than on where they came
 # from, and no output is out of the range of training there.
@@ -49,7 +49,7 @@ _STAGE_1 = StageOneConfig(
 # even along an axis, partners may change places there at no cost: the noise of couplings moves the
 # correction further and further that way unless its price is felt.
 _STAGE_2 = StageTwoConfig(
-    head="affine",
+    head="log-affine",
     jitter=0.15,
     inputs="position",
     source="prior",
