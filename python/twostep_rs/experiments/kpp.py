@@ -103,7 +103,7 @@ def _config(name: str, metrics: tuple[Metric, ...], preset: Preset) -> Config:
     """The configuration of a preset.
 
     ``full``: stage I on optimal pairs of several generations, six blocks of correction, heads
-    affine in kappa. ``paper``: the printed method. ``quick``: one generation, less training and
+    affine in the logarithm of kappa. ``paper``: the printed method. ``quick``: one generation, less training and
     fewer repeats for two CPU cores, but never fewer particles.
     """
     full = Config(
