@@ -190,6 +190,7 @@ class FeynmanKac:
         lam: float,
         kappa: float,
         steps: int,
+        integrator: str,
         resampling: str,
         every: int,
         ess: float | None,

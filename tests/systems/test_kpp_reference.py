@@ -233,6 +233,8 @@ def test_arguments_are_checked() -> None:
     ):
         with pytest.raises(InputError, match=message):
             system.reference(**keywords)
+    with pytest.raises(InputError, match=r"dt: expected none with integrator 'heun', got 0\.25"):
+        KPP(2, "cell2d", integrator="heun").reference(0.25, dt=0.25)
     law = system.reference(0.5, modes=6, steps=32).law
     with pytest.raises(InputError, match="axes: expected distinct axes"):
         law.marginal([0, 0])

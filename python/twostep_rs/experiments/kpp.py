@@ -103,8 +103,8 @@ def _config(name: str, metrics: tuple[Metric, ...], preset: Preset) -> Config:
     """The configuration of a preset.
 
     ``full``: stage I on optimal pairs of several generations, six blocks of correction, heads
-    affine in the logarithm of kappa. ``paper``: the printed method. ``quick``: one generation, less training and
-    fewer repeats for two CPU cores, but never fewer particles.
+    affine in the logarithm of kappa. ``paper``: the printed method. ``quick``: one generation,
+    less training and fewer repeats for two CPU cores, but never fewer particles.
     """
     full = Config(
         experiment=name,

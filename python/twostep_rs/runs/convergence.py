@@ -206,9 +206,10 @@ def _uniform(system: KPP) -> Start:
 
 
 def truth(system: KPP, kappa: float) -> tuple[float, float]:
-    """Speed and relaxation time of infinitely many particles."""
+    """Speed of infinitely many particles, and the relaxation time."""
     exact = system.reference(kappa)
-    if system.dim == 3:
+    # Heun's bias is not seen, and that of Euler's scheme in three dimensions takes too long.
+    if system.dim == 3 or system.integrator != "euler":
         return exact.c(), exact.relaxation
     # The bias needs no more than a few modes, whose own error cancels.
     scheme = system.reference(kappa, dt=system.dt, modes=_BIAS_MODES)

@@ -3,7 +3,9 @@
 use numpy::{PyArray1, PyArray2};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use twostep_core::sim::{self, FeynmanKac, FeynmanKacSettings, Field, Scheme, Trigger};
+use twostep_core::sim::{
+    self, FeynmanKac, FeynmanKacIntegrator, FeynmanKacSettings, Field, Scheme, Trigger,
+};
 use twostep_core::{Control, Error, Result};
 
 use crate::arrays::{from_points, points_in};
@@ -17,7 +19,7 @@ pub(crate) struct Front(FeynmanKacSettings);
 #[pymethods]
 impl Front {
     #[new]
-    #[pyo3(signature = (*, flow, parameters, lam, kappa, steps, resampling, every, ess))]
+    #[pyo3(signature = (*, flow, parameters, lam, kappa, steps, integrator, resampling, every, ess))]
     #[expect(
         clippy::too_many_arguments,
         clippy::needless_pass_by_value,
@@ -29,6 +31,7 @@ impl Front {
         lam: f64,
         kappa: f64,
         steps: u32,
+        integrator: &str,
         resampling: &str,
         every: u32,
         ess: Option<f64>,
@@ -39,6 +42,7 @@ impl Front {
                 lambda: lam,
                 kappa,
                 steps,
+                integrator: FeynmanKacIntegrator::from_name("integrator", integrator)?,
                 scheme: Scheme::from_name("resampling", resampling)?,
                 trigger: ess.map_or(Trigger::Every(every), Trigger::EffectiveSize),
             };

@@ -18,7 +18,8 @@ pub use flows::Flow;
 pub use keller_segel::{Integrator, KellerSegel, Parts, Settings, uniform_ball};
 pub use kernel::Kernel;
 pub use kpp::{
-    FeynmanKac, FeynmanKacSettings, Generations, Trigger, gaussian_torus, uniform_torus,
+    FeynmanKac, FeynmanKacIntegrator, FeynmanKacSettings, Generations, Trigger, gaussian_torus,
+    uniform_torus,
 };
 pub use pairwise::{Force, Precision, attraction};
 pub use resample::{Order, Scheme, Weights, resample};

@@ -1,10 +1,12 @@
 //! Feynman-Kac particles of the KPP front speed.
 //!
 //! Particles on the torus of period `2 pi` follow `dX = (2 kappa lambda e_1 + v(X, t)) dt +
-//! sqrt(2 kappa) dW` by Euler-Maruyama steps. A step from `X` at time `t` multiplies the weight by
-//! `exp(dt lambda v_1(X, t))`; now and then particles are resampled by their weights. The
-//! logarithms of the mean weights add up to the growth, whose mean per period tends to the
-//! principal eigenvalue `mu_0`, and the particles to the law of the forward eigenfunction.
+//! sqrt(2 kappa) dW`. An Euler-Maruyama step from `X` at time `t` multiplies the weight by
+//! `exp(dt lambda v_1(X, t))`; a step of Heun's takes the mean of the velocities at `X` and at the
+//! place and time where that step ends, for the move and the weight. Now and then particles are
+//! resampled by their weights. The logarithms of the mean weights add up to the growth, whose mean
+//! per period tends to the principal eigenvalue `mu_0`, and the particles to the law of the forward
+//! eigenfunction.
 
 mod curve;
 mod prior;
@@ -30,6 +32,30 @@ pub enum Trigger {
     EffectiveSize(f64),
 }
 
+/// How a step is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FeynmanKacIntegrator {
+    /// Euler-Maruyama, of weak order one.
+    Euler,
+    /// Heun with the same noise in both of its parts: of weak order two where noise is additive.
+    Heun,
+}
+
+impl FeynmanKacIntegrator {
+    /// The integrator called `name`.
+    pub fn from_name(argument: &'static str, name: &str) -> Result<Self> {
+        match name {
+            "euler" => Ok(Self::Euler),
+            "heun" => Ok(Self::Heun),
+            _ => Err(Error::UnknownOption {
+                name: argument,
+                expected: &["euler", "heun"],
+                got: name.into(),
+            }),
+        }
+    }
+}
+
 /// What [`FeynmanKac::new`] is told.
 #[derive(Debug, Clone)]
 pub struct FeynmanKacSettings {
@@ -39,8 +65,10 @@ pub struct FeynmanKacSettings {
     pub lambda: f64,
     /// Diffusivity.
     pub kappa: f64,
-    /// Steps in a period.
+    /// Steps in a period,
     pub steps: u32,
+    /// and how each is taken.
+    pub integrator: FeynmanKacIntegrator,
     /// How particles are resampled,
     pub scheme: Scheme,
     /// and when.

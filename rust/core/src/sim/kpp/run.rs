@@ -10,9 +10,9 @@ use std::f64::consts::TAU;
 use rayon::prelude::*;
 
 use super::curve::Places;
-use super::step::{Advance, Step};
+use super::step::{Advance, Scratch, Step};
 use super::tile::ParticleTile;
-use super::{FeynmanKac, FeynmanKacSettings, Trigger};
+use super::{FeynmanKac, FeynmanKacIntegrator, FeynmanKacSettings, Trigger};
 use crate::domain::wrap;
 use crate::rng::{Purpose, Stream};
 use crate::sim::particles::{TILE, for_each_tile, tiles, try_for_each_tile};
@@ -90,7 +90,8 @@ impl<'a, const D: usize> Run<'a, D> {
                 Trigger::EffectiveSize(_) => false,
             };
             let sums = due || ends || matches!(self.settings.trigger, Trigger::EffectiveSize(_));
-            self.advance(number, f64::from(step) / f64::from(steps), sums, control)?;
+            let times = [step, step + 1].map(|step| f64::from(step) / f64::from(steps));
+            self.advance(number, times, sums, control)?;
             if sums {
                 self.settle(number, due || (ends && last), ends, &mut account);
             }
@@ -133,19 +134,29 @@ impl<'a, const D: usize> Run<'a, D> {
     }
 
     /// Weigh and move all particles.
-    fn advance(&mut self, number: u32, time: f64, sums: bool, control: &Control) -> Result<()> {
+    fn advance(
+        &mut self,
+        number: u32,
+        times: [f64; 2],
+        sums: bool,
+        control: &Control,
+    ) -> Result<()> {
         let FeynmanKacSettings {
             field,
             lambda,
             kappa,
             steps,
+            integrator,
             ..
         } = self.settings;
         let dt = 1.0 / f64::from(*steps);
-        let uniforms = field.uniforms(time);
+        let uniforms = field.uniforms(times[0]);
+        let two_stages = *integrator == FeynmanKacIntegrator::Heun;
+        let later = two_stages.then(|| field.uniforms(times[1]));
         let step = Step {
             field,
             uniforms: &uniforms,
+            later: later.as_deref(),
             weight_rate: dt * lambda,
             dt,
             twist: 2.0 * kappa * lambda,
@@ -160,7 +171,7 @@ impl<'a, const D: usize> Run<'a, D> {
         try_for_each_tile(
             &mut self.tiles,
             &mut self.sums,
-            || vec![[0.0; TILE]; field.registers() + D.next_multiple_of(2)],
+            || Scratch::new(field, two_stages),
             |index, tile, sum, scratch| {
                 control.check()?;
                 let live = TILE.min(particles - index * TILE);
@@ -172,7 +183,7 @@ impl<'a, const D: usize> Run<'a, D> {
                     sum,
                     scratch,
                 })
-                .map_or(Ok(()), |lost| Err(lost.error(time)))
+                .map_or(Ok(()), |lost| Err(lost.error(times)))
             },
         )
     }

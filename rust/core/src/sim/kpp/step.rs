@@ -21,6 +21,8 @@ use crate::{Error, math};
 pub(super) struct Step<'a> {
     pub(super) field: &'a Field,
     pub(super) uniforms: &'a [f64],
+    /// Those of the field when the step ends, where the velocity there counts.
+    pub(super) later: Option<&'a [f64]>,
     pub(super) weight_rate: f64,
     pub(super) dt: f64,
     pub(super) twist: f64,
@@ -37,8 +39,31 @@ pub(super) struct Advance<'a, const D: usize> {
     pub(super) live: usize,
     pub(super) tile: &'a mut ParticleTile<D>,
     pub(super) sum: &'a mut TileSum,
-    /// The registers of the field, and the next places.
-    pub(super) scratch: &'a mut [[f64; TILE]],
+    pub(super) scratch: &'a mut Scratch<D>,
+}
+
+/// Room for what a step needs of a tile.
+pub(super) struct Scratch<const D: usize> {
+    /// Registers of the field where the step begins,
+    registers: Vec<[f64; TILE]>,
+    /// and where it ends.
+    later: Vec<[f64; TILE]>,
+    /// Where Euler-Maruyama steps end.
+    predicted: [[f64; TILE]; D],
+    /// Normal numbers, then the next places.
+    next: Vec<[f64; TILE]>,
+}
+
+impl<const D: usize> Scratch<D> {
+    pub(super) fn new(field: &Field, two_stages: bool) -> Self {
+        let zeros = |count| vec![[0.0; TILE]; count];
+        Self {
+            registers: zeros(field.registers()),
+            later: zeros(if two_stages { field.registers() } else { 0 }),
+            predicted: [[0.0; TILE]; D],
+            next: zeros(D.next_multiple_of(2)),
+        }
+    }
 }
 
 /// A particle that has no next place.
@@ -46,15 +71,51 @@ pub(super) struct Lost {
     component: usize,
     point: Vec<f64>,
     value: f64,
+    /// Whether that is where the step ends.
+    ends: bool,
 }
 
 impl Lost {
-    pub(super) fn error(self, time: f64) -> Error {
+    /// What became of the particle at `lane`.
+    fn of<const D: usize>(
+        lane: usize,
+        step: &Step<'_>,
+        x: &[[f64; TILE]; D],
+        scratch: &Scratch<D>,
+    ) -> Self {
+        let predicted = &scratch.predicted;
+        let velocity = |&(ends, axis): &(bool, usize)| match step.later {
+            Some(uniforms) if ends => {
+                let field = step.field;
+                field.component(axis, predicted, uniforms, &scratch.later)
+            }
+            _ => step
+                .field
+                .component(axis, x, step.uniforms, &scratch.registers),
+        };
+        let (ends, component) = [false, true]
+            .into_iter()
+            .flat_map(|ends| (0..D).map(move |axis| (ends, axis)))
+            .find(|place| !velocity(place).of(lane).is_finite())
+            .unwrap_or((false, 0));
+        Self {
+            component,
+            point: (if ends { predicted } else { x })
+                .iter()
+                .map(|x| x[lane])
+                .collect(),
+            value: velocity(&(ends, component)).of(lane),
+            ends,
+        }
+    }
+
+    /// The error of a step from one time to another.
+    pub(super) fn error(self, [begin, end]: [f64; 2]) -> Error {
         Error::FieldNotFinite {
             name: "flow",
             component: self.component + 1,
             point: self.point,
-            time,
+            time: if self.ends { end } else { begin },
             value: self.value,
         }
     }
@@ -79,7 +140,9 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             dt,
             ..
         } = *step;
-        let (registers, next) = scratch.split_at_mut(field.registers());
+        let Scratch {
+            registers, next, ..
+        } = &mut *scratch;
         field.evaluate::<FMA, D>(&tile.x, uniforms, registers);
 
         let along = field.component(0, &tile.x, uniforms, registers);
@@ -101,7 +164,6 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             step.noise
                 .fill_normals::<FMA, { TILE / 2 }>(first, step.number, block as u32, halves);
         }
-        let mut finite = [0.0; 8];
         for axis in 0..D {
             let velocity = field.component(axis, &tile.x, uniforms, registers);
             let twist = if axis == 0 { step.twist } else { 0.0 };
@@ -109,10 +171,16 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             for lane in 0..TILE {
                 let drift = dt * (velocity.of(lane) + twist);
                 let place = math::mul_add::<FMA, _>(step.noise_scale, next[lane], x[lane] + drift);
-                let turns = (place * (1.0 / TAU)).floor();
-                next[lane] = math::mul_add::<FMA, _>(-TAU, turns, place);
+                next[lane] = wrapped::<FMA>(place);
             }
-            add_zeros(next, &mut finite);
+        }
+        if let Some(later) = step.later {
+            correct::<FMA, D>(step, later, tile, scratch);
+        }
+        let next = &scratch.next;
+        let mut finite = [0.0; 8];
+        for axis in 0..D {
+            add_zeros(&next[axis], &mut finite);
         }
         add_zeros(&tile.log_weights, &mut finite);
         if finite.iter().any(|zero| zero.is_nan()) {
@@ -121,14 +189,7 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
                     || next[..D].iter().any(|x| !x[lane].is_finite())
             });
             if let Some(lane) = lost {
-                let velocity = |axis| field.component(axis, &tile.x, uniforms, registers).of(lane);
-                let bad = |axis: &usize| !velocity(*axis).is_finite();
-                let component = (0..D).find(bad).unwrap_or(0);
-                return Some(Lost {
-                    component,
-                    point: tile.x.iter().map(|x| x[lane]).collect(),
-                    value: velocity(component),
-                });
+                return Some(Lost::of(lane, step, &tile.x, scratch));
             }
         }
         tile.x.copy_from_slice(&next[..D]);
@@ -137,6 +198,47 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
         }
         None
     }
+}
+
+/// Make an Euler-Maruyama step one of Heun's: the mean of two velocities is the first and half of
+/// what it changes by.
+#[inline(always)]
+fn correct<const FMA: bool, const D: usize>(
+    step: &Step<'_>,
+    uniforms_later: &[f64],
+    tile: &mut ParticleTile<D>,
+    scratch: &mut Scratch<D>,
+) {
+    let Step {
+        field, uniforms, ..
+    } = *step;
+    let Scratch {
+        registers,
+        later,
+        predicted,
+        next,
+    } = scratch;
+    predicted.copy_from_slice(&next[..D]);
+    field.evaluate::<FMA, D>(predicted, uniforms_later, later);
+    for axis in 0..D {
+        let before = field.component(axis, &tile.x, uniforms, registers);
+        let after = field.component(axis, predicted, uniforms_later, later);
+        for lane in 0..TILE {
+            let change = 0.5 * (after.of(lane) - before.of(lane));
+            let place = math::mul_add::<FMA, _>(step.dt, change, predicted[axis][lane]);
+            next[axis][lane] = wrapped::<FMA>(place);
+            if axis == 0 {
+                tile.log_weights[lane] += step.weight_rate * change;
+            }
+        }
+    }
+}
+
+/// The place on the torus.
+#[inline(always)]
+fn wrapped<const FMA: bool>(place: f64) -> f64 {
+    let turns = (place * (1.0 / TAU)).floor();
+    math::mul_add::<FMA, _>(-TAU, turns, place)
 }
 
 /// Add zero for every finite one of `values`, and NaN for the others.
