@@ -17,6 +17,7 @@ import numpy as np
 
 import twostep_rs as ts
 from twostep_rs.experiments import kpp3d
+from twostep_rs.systems.description import describe, restore
 
 FLOWS = {"cell2d": 2, "kolmogorov3d": 3}
 GROWTH = {"euler": (8, 32, 128, 256), "heun": (8, 16, 32, 64)}
@@ -41,17 +42,8 @@ def growth(flow: str, integrator: str, steps: int) -> dict[str, Any]:
 
 def law(integrator: str, steps: int) -> dict[str, Any]:
     """Error of the mean wave along the second axis, over several training clouds."""
-    known = kpp3d.system()
-    kpp = ts.systems.KPP(
-        known.dim,
-        known.flow,
-        dt=1 / steps,
-        integrator=integrator,
-        generations=known.generations,
-        population=known.population,
-        spacing=known.spacing,
-        prior="gaussian",
-    )
+    known = describe(kpp3d.system())
+    kpp = restore({**known, "dt": 1 / steps, "integrator": integrator})
 
     def wave(points: np.ndarray) -> float:
         return float(np.cos(points[:, 1]).mean())

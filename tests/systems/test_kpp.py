@@ -114,7 +114,7 @@ def test_richardson_on_particles(cells):
 
 @pytest.mark.parametrize(("dim", "flow"), [(2, "cell2d"), (3, "kolmogorov3d")])
 def test_heun_needs_few_steps(dim, flow):
-    """With 32 steps a period there is no error left that a run can show; Euler's is tenfold."""
+    """With 32 steps a period there is no error left that a run can show."""
     kpp = KPP(dim, flow, dt=1 / 32, integrator="heun")
     fk = kpp.run(0.25, generations=300, burn_in=40, seed=5)
     assert_near(fk, kpp.reference(0.25, cache=False).growth)

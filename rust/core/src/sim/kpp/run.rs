@@ -152,11 +152,11 @@ impl<'a, const D: usize> Run<'a, D> {
         let dt = 1.0 / f64::from(*steps);
         let uniforms = field.uniforms(times[0]);
         let two_stages = *integrator == FeynmanKacIntegrator::Heun;
-        let later = two_stages.then(|| field.uniforms(times[1]));
+        let uniforms_later = two_stages.then(|| field.uniforms(times[1]));
         let step = Step {
             field,
             uniforms: &uniforms,
-            later: later.as_deref(),
+            uniforms_later: uniforms_later.as_deref(),
             weight_rate: dt * lambda,
             dt,
             twist: 2.0 * kappa * lambda,

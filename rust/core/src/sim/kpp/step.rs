@@ -22,7 +22,7 @@ pub(super) struct Step<'a> {
     pub(super) field: &'a Field,
     pub(super) uniforms: &'a [f64],
     /// Those of the field when the step ends, where the velocity there counts.
-    pub(super) later: Option<&'a [f64]>,
+    pub(super) uniforms_later: Option<&'a [f64]>,
     pub(super) weight_rate: f64,
     pub(super) dt: f64,
     pub(super) twist: f64,
@@ -47,7 +47,7 @@ pub(super) struct Scratch<const D: usize> {
     /// Registers of the field where the step begins,
     registers: Vec<[f64; TILE]>,
     /// and where it ends.
-    later: Vec<[f64; TILE]>,
+    registers_later: Vec<[f64; TILE]>,
     /// Where Euler-Maruyama steps end.
     predicted: [[f64; TILE]; D],
     /// Normal numbers, then the next places.
@@ -59,7 +59,7 @@ impl<const D: usize> Scratch<D> {
         let zeros = |count| vec![[0.0; TILE]; count];
         Self {
             registers: zeros(field.registers()),
-            later: zeros(if two_stages { field.registers() } else { 0 }),
+            registers_later: zeros(if two_stages { field.registers() } else { 0 }),
             predicted: [[0.0; TILE]; D],
             next: zeros(D.next_multiple_of(2)),
         }
@@ -76,37 +76,35 @@ pub(super) struct Lost {
 }
 
 impl Lost {
-    /// What became of the particle at `lane`.
+    /// What became of the particle at `lane`: its first velocity that is no number, or the first at
+    /// all, which was too large.
     fn of<const D: usize>(
         lane: usize,
         step: &Step<'_>,
         x: &[[f64; TILE]; D],
         scratch: &Scratch<D>,
     ) -> Self {
-        let predicted = &scratch.predicted;
-        let velocity = |&(ends, axis): &(bool, usize)| match step.later {
-            Some(uniforms) if ends => {
-                let field = step.field;
-                field.component(axis, predicted, uniforms, &scratch.later)
-            }
-            _ => step
-                .field
-                .component(axis, x, step.uniforms, &scratch.registers),
-        };
-        let (ends, component) = [false, true]
+        let begin = (x, step.uniforms, &scratch.registers, false);
+        let end = step
+            .uniforms_later
+            .map(|uniforms| (&scratch.predicted, uniforms, &scratch.registers_later, true));
+        let mut velocities: Vec<Self> = [Some(begin), end]
             .into_iter()
-            .flat_map(|ends| (0..D).map(move |axis| (ends, axis)))
-            .find(|place| !velocity(place).of(lane).is_finite())
-            .unwrap_or((false, 0));
-        Self {
-            component,
-            point: (if ends { predicted } else { x })
-                .iter()
-                .map(|x| x[lane])
-                .collect(),
-            value: velocity(&(ends, component)).of(lane),
-            ends,
-        }
+            .flatten()
+            .flat_map(|(x, uniforms, registers, ends)| {
+                (0..D).map(move |component| Self {
+                    component,
+                    point: x.iter().map(|x| x[lane]).collect(),
+                    value: step
+                        .field
+                        .component(component, x, uniforms, registers)
+                        .of(lane),
+                    ends,
+                })
+            })
+            .collect();
+        let lost = velocities.iter().position(|one| !one.value.is_finite());
+        velocities.swap_remove(lost.unwrap_or(0))
     }
 
     /// The error of a step from one time to another.
@@ -174,8 +172,8 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
                 next[lane] = wrapped::<FMA>(place);
             }
         }
-        if let Some(later) = step.later {
-            correct::<FMA, D>(step, later, tile, scratch);
+        if let Some(uniforms_later) = step.uniforms_later {
+            correct::<FMA, D>(step, uniforms_later, tile, scratch);
         }
         let next = &scratch.next;
         let mut finite = [0.0; 8];
@@ -214,15 +212,15 @@ fn correct<const FMA: bool, const D: usize>(
     } = *step;
     let Scratch {
         registers,
-        later,
+        registers_later,
         predicted,
         next,
     } = scratch;
     predicted.copy_from_slice(&next[..D]);
-    field.evaluate::<FMA, D>(predicted, uniforms_later, later);
+    field.evaluate::<FMA, D>(predicted, uniforms_later, registers_later);
     for axis in 0..D {
         let before = field.component(axis, &tile.x, uniforms, registers);
-        let after = field.component(axis, predicted, uniforms_later, later);
+        let after = field.component(axis, predicted, uniforms_later, registers_later);
         for lane in 0..TILE {
             let change = 0.5 * (after.of(lane) - before.of(lane));
             let place = math::mul_add::<FMA, _>(step.dt, change, predicted[axis][lane]);
