@@ -23,6 +23,7 @@
 use std::f64::consts::TAU;
 
 use crate::math;
+use crate::simd::Aligned;
 
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
@@ -194,7 +195,7 @@ impl Stream {
         let ([a, c], [b, d]) = (a.each_mut(), b.each_mut());
         let [a, b, c, d] = [a, b, c, d].map(|array| array.as_chunks_mut::<LANES>().0.iter_mut());
         for (part, (((a, b), c), d)) in a.zip(b).zip(c).zip(d).enumerate() {
-            let mut words = [[0; LANES]; 4];
+            let mut words = Aligned([[0; LANES]; 4]);
             for place in 0..LANES {
                 let particle = first + (part * LANES + place) as u32;
                 let counter = [particle, step, block, self.purpose as u32];
@@ -223,12 +224,12 @@ impl Stream {
 /// Pairs of normal numbers; in single precision by themselves, so that registers are full.
 #[inline(always)]
 fn normals_in_lanes<const FMA: bool>(words: [&[u32; LANES]; 2], normals: [&mut [f64; LANES]; 2]) {
-    let mut pairs = [[0.0; LANES]; 2];
+    let mut pairs = Aligned([[0.0; LANES]; 2]);
     for lane in 0..LANES {
         [pairs[0][lane], pairs[1][lane]] =
             math::normals_of_words::<FMA>(words[0][lane], words[1][lane]);
     }
-    for (normals, pairs) in normals.into_iter().zip(&pairs) {
+    for (normals, pairs) in normals.into_iter().zip(&*pairs) {
         for lane in 0..LANES {
             normals[lane] = f64::from(pairs[lane]);
         }

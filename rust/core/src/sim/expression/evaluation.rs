@@ -9,9 +9,10 @@ use super::node::{Function, Operation};
 use super::program::Place;
 use crate::math;
 use crate::sim::particles::TILE;
+use crate::simd::Aligned;
 
 /// A number for every particle of a tile.
-pub(super) type Array = [f64; TILE];
+pub(in crate::sim) type Array = Aligned<[f64; TILE]>;
 
 /// A value of every particle of a tile.
 #[derive(Debug, Clone, Copy)]
@@ -50,13 +51,11 @@ pub(super) fn values<'a, const D: usize>(
 pub(super) fn sin_cos<const FMA: bool>(input: &Array, sine: &mut Array, cosine: &mut Array) {
     let mut far = 0_u64;
     for lane in 0..TILE {
-        far += u64::from(input[lane].abs() > math::LARGEST_ANGLE);
+        far |= u64::from(input[lane].abs() > math::LARGEST_ANGLE);
+        [sine[lane], cosine[lane]] = math::sin_cos::<FMA>(input[lane]);
     }
-    if far == 0 {
-        for lane in 0..TILE {
-            [sine[lane], cosine[lane]] = math::sin_cos::<FMA>(input[lane]);
-        }
-    } else {
+    // Angles that are too far have been reduced with loss.
+    if far != 0 {
         for lane in 0..TILE {
             (sine[lane], cosine[lane]) = input[lane].sin_cos();
         }

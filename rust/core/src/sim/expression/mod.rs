@@ -21,13 +21,14 @@ mod node;
 mod parser;
 mod program;
 
-use self::evaluation::{Array, Values, binary, sin_cos, unary, values};
+pub(super) use self::evaluation::Array;
+use self::evaluation::{Values, binary, sin_cos, unary, values};
 use self::node::Node;
 use self::parser::Parser;
 use self::program::{Instruction, Place, Program};
 use super::particles::TILE;
 use crate::Result;
-use crate::simd::{Vectorised, vectorise};
+use crate::simd::{Aligned, Vectorised, vectorise};
 
 /// One expression per component of a vector field, ready to be evaluated.
 #[derive(Debug, Clone)]
@@ -75,10 +76,10 @@ impl Field {
     #[must_use]
     pub fn velocity<const D: usize>(&self, points: &[[f64; D]], t: f64) -> Vec<[f64; D]> {
         let uniforms = self.uniforms(t);
-        let mut registers = vec![[0.0; TILE]; self.program.registers];
+        let mut registers = vec![Aligned([0.0; TILE]); self.program.registers];
         let mut velocity = Vec::with_capacity(points.len());
         for tile in points.chunks(TILE) {
-            let mut x = [[0.0; TILE]; D];
+            let mut x = [Aligned([0.0; TILE]); D];
             for (lane, point) in tile.iter().enumerate() {
                 for axis in 0..D {
                     x[axis][lane] = point[axis];
@@ -193,9 +194,9 @@ mod tests {
 
     fn at(text: &str, x: f64, y: f64, t: f64) -> f64 {
         let field = Field::parse("flow", &[text, "0"], &[("theta", 0.5)]).expect(text);
-        let x = [[x; TILE], [y; TILE]];
+        let x = [x, y].map(|place| Aligned([place; TILE]));
         let uniforms = field.uniforms(t);
-        let mut registers = vec![[0.0; TILE]; field.registers()];
+        let mut registers = vec![Aligned([0.0; TILE]); field.registers()];
         field.evaluate::<false, 2>(&x, &uniforms, &mut registers);
         field.component(0, &x, &uniforms, &registers).of(TILE - 1)
     }

@@ -7,12 +7,13 @@
 
 use std::f64::consts::TAU;
 
+use crate::sim::expression::Array;
 use crate::sim::particles::TILE;
 use crate::simd::Vectorised;
 
 /// The places on a Hilbert curve of the particles of a tile.
 pub(super) struct Places<'a, const D: usize> {
-    pub(super) x: &'a [[f64; TILE]; D],
+    pub(super) x: &'a [Array; D],
     pub(super) keys: &'a mut [u32; TILE],
 }
 

@@ -17,7 +17,7 @@ use crate::domain::wrap;
 use crate::rng::{Purpose, Stream};
 use crate::sim::particles::{TILE, for_each_tile, tiles, try_for_each_tile};
 use crate::sim::resample::{Births, Counts, Draw, TileSum, total};
-use crate::simd::vectorise;
+use crate::simd::{Aligned, vectorise};
 use crate::{Control, Result};
 
 /// Sums of the weights since the last resampling and in this period.
@@ -60,7 +60,7 @@ impl<'a, const D: usize> Run<'a, D> {
                 .map(ParticleTile::new)
                 .collect(),
             sums: vec![TileSum::ZERO; tiles(particles)],
-            counts: vec![[0; TILE]; tiles(particles)],
+            counts: vec![Aligned([0; TILE]); tiles(particles)],
             births: Births::of(tiles(particles)),
             noise: stream(Purpose::Brownian),
             resampling: stream(Purpose::Resampling),

@@ -11,10 +11,10 @@ use pulp::bytemuck;
 
 use super::tile::ParticleTile;
 use crate::rng::Stream;
-use crate::sim::expression::Field;
+use crate::sim::expression::{Array, Field};
 use crate::sim::particles::TILE;
 use crate::sim::resample::TileSum;
-use crate::simd::Vectorised;
+use crate::simd::{Aligned, Vectorised};
 use crate::{Error, math};
 
 /// What is the same for all particles in a step.
@@ -45,22 +45,22 @@ pub(super) struct Advance<'a, const D: usize> {
 /// Room for what a step needs of a tile.
 pub(super) struct Scratch<const D: usize> {
     /// Registers of the field where the step begins,
-    registers: Vec<[f64; TILE]>,
+    registers: Vec<Array>,
     /// and where it ends.
-    registers_later: Vec<[f64; TILE]>,
+    registers_later: Vec<Array>,
     /// Where Euler-Maruyama steps end.
-    predicted: [[f64; TILE]; D],
+    predicted: [Array; D],
     /// Normal numbers, then the next places.
-    next: Vec<[f64; TILE]>,
+    next: Vec<Array>,
 }
 
 impl<const D: usize> Scratch<D> {
     pub(super) fn new(field: &Field, two_stages: bool) -> Self {
-        let zeros = |count| vec![[0.0; TILE]; count];
+        let zeros = |count| vec![Aligned([0.0; TILE]); count];
         Self {
             registers: zeros(field.registers()),
             registers_later: zeros(if two_stages { field.registers() } else { 0 }),
-            predicted: [[0.0; TILE]; D],
+            predicted: [Aligned([0.0; TILE]); D],
             next: zeros(D.next_multiple_of(2)),
         }
     }
@@ -81,7 +81,7 @@ impl Lost {
     fn of<const D: usize>(
         lane: usize,
         step: &Step<'_>,
-        x: &[[f64; TILE]; D],
+        x: &[Array; D],
         scratch: &Scratch<D>,
     ) -> Self {
         let begin = (x, step.uniforms, &scratch.registers, false);
@@ -158,7 +158,7 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             let first = (index * TILE / 2) as u32;
             let halves = pair
                 .each_mut()
-                .map(bytemuck::cast_mut::<_, [[f64; TILE / 2]; 2]>);
+                .map(|array| bytemuck::cast_mut::<_, [[f64; TILE / 2]; 2]>(&mut array.0));
             step.noise
                 .fill_normals::<FMA, { TILE / 2 }>(first, step.number, block as u32, halves);
         }
@@ -176,12 +176,7 @@ impl<const D: usize> Vectorised for Advance<'_, D> {
             correct::<FMA, D>(step, uniforms_later, tile, scratch);
         }
         let next = &scratch.next;
-        let mut finite = [0.0; 8];
-        for axis in 0..D {
-            add_zeros(&next[axis], &mut finite);
-        }
-        add_zeros(&tile.log_weights, &mut finite);
-        if finite.iter().any(|zero| zero.is_nan()) {
+        if !all_finite::<FMA, D>(next, &tile.log_weights) {
             let lost = (0..live).find(|&lane| {
                 !tile.log_weights[lane].is_finite()
                     || next[..D].iter().any(|x| !x[lane].is_finite())
@@ -239,12 +234,24 @@ fn wrapped<const FMA: bool>(place: f64) -> f64 {
     math::mul_add::<FMA, _>(-TAU, turns, place)
 }
 
-/// Add zero for every finite one of `values`, and NaN for the others.
+/// Whether all places and weights are finite.
 #[inline(always)]
-fn add_zeros(values: &[f64; TILE], zeros: &mut [f64; 8]) {
-    for values in values.as_chunks::<8>().0 {
-        for (zero, value) in zeros.iter_mut().zip(values) {
-            *zero += value * 0.0;
+fn all_finite<const FMA: bool, const D: usize>(
+    places: &[Array],
+    log_weights: &[f64; TILE],
+) -> bool {
+    // A chain of additions waits for itself.
+    const PARTS: usize = 32;
+    let mut zeros = [0.0; PARTS];
+    for start in (0..TILE).step_by(PARTS) {
+        for part in 0..PARTS {
+            let mut sum = log_weights[start + part];
+            for axis in 0..D {
+                sum += places[axis][start + part];
+            }
+            // Zero, or NaN.
+            zeros[part] = math::mul_add::<FMA, _>(0.0, sum, zeros[part]);
         }
     }
+    !zeros.iter().any(|zero| zero.is_nan())
 }

@@ -3,13 +3,15 @@
 use std::f64::consts::TAU;
 
 use crate::domain::wrap;
+use crate::sim::expression::Array;
 use crate::sim::particles::TILE;
+use crate::simd::Aligned;
 
 /// Some particles.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
 pub(super) struct ParticleTile<const D: usize> {
-    pub(super) x: [[f64; TILE]; D],
+    pub(super) x: [Array; D],
     pub(super) log_weights: [f64; TILE],
     /// Weights in the unit of the sum of the tile.
     pub(super) weights: [f64; TILE],
@@ -24,7 +26,9 @@ impl<const D: usize> ParticleTile<D> {
     pub(super) fn new((index, points): (u32, &[[f64; D]])) -> Self {
         let place = |lane: usize, axis: usize| points[lane.min(points.len() - 1)][axis];
         Self {
-            x: std::array::from_fn(|axis| std::array::from_fn(|lane| wrap(place(lane, axis), TAU))),
+            x: std::array::from_fn(|axis| {
+                Aligned(std::array::from_fn(|lane| wrap(place(lane, axis), TAU)))
+            }),
             log_weights: [0.0; TILE],
             weights: [0.0; TILE],
             roots: [0; TILE],

@@ -12,10 +12,10 @@ use super::strata::strata;
 use super::weights::{Row, Source, TileSum, Total, total};
 use crate::rng::Stream;
 use crate::sim::particles::{TILE, for_each_tile};
-use crate::simd::{Vectorised, vectorise};
+use crate::simd::{Aligned, Vectorised, vectorise};
 
 /// Numbers of offspring of the particles of a tile.
-pub(crate) type Counts = [u32; TILE];
+pub(crate) type Counts = Aligned<[u32; TILE]>;
 
 /// One drawing.
 #[derive(Clone, Copy)]

@@ -26,7 +26,7 @@ use self::weights::Row;
 pub(super) use self::weights::{TileSum, total};
 use super::particles::{TILE, for_each_tile, particle_count, tiles};
 use crate::rng::{Purpose, Stream};
-use crate::simd::{Vectorised, add_up, climb, vectorise};
+use crate::simd::{Aligned, Vectorised, add_up, climb, vectorise};
 use crate::{Error, Result, math};
 
 /// How offspring are drawn.
@@ -142,7 +142,7 @@ pub fn resample(
         sorted_by_strata(draw, scheme, &mut sums, ancestors);
         return Ok(());
     }
-    let mut counts = vec![[0; TILE]; sums.len()];
+    let mut counts = vec![Aligned([0; TILE]); sums.len()];
     draw.counts(scheme, &mut sums, &mut counts);
     match order {
         Order::Sorted => sorted(&mut counts, ancestors),
@@ -396,7 +396,7 @@ fn sorted_by_strata(draw: Draw<'_>, scheme: Scheme, sums: &mut [TileSum], ancest
     for_each_tile(
         sums,
         &mut parts,
-        || (Scratch::default(), [0; TILE]),
+        || (Scratch::default(), Aligned([0; TILE])),
         |index, sum, part, (scratch, ends)| {
             points.ends(index, sum, span(&through, index), scratch, ends);
             vectorise(Expand {
@@ -450,7 +450,7 @@ impl Vectorised for Expand<'_> {
             others += u32::from(ends[lane] - ends[lane - 1] != 1);
         }
         if others > FEW {
-            repeat::<{ 2 * TILE }>(first, ends, ancestors);
+            repeat::<{ 2 * TILE }>(first, &ends.0, ancestors);
             return;
         }
         let mut start = 0;

@@ -17,7 +17,7 @@ use super::weights::{Row, TileSum, prefix_sums};
 use crate::math;
 use crate::rng::Stream;
 use crate::sim::particles::{TILE, for_each_tile};
-use crate::simd::{Vectorised, vectorise};
+use crate::simd::{Aligned, Vectorised, vectorise};
 
 /// With fewer draws than this many per particle each is searched for.
 const FEW: f64 = 0.05;
@@ -45,13 +45,10 @@ pub(super) fn add_multinomial(draw: Draw<'_>, sums: &mut [TileSum], counts: &mut
         add_draws(draw, sums, counts, draw.offspring);
         return;
     }
-    let mut more = vec![[0; TILE]; counts.len()];
+    let mut more = vec![Aligned([0; TILE]); counts.len()];
     multinomial(draw, sums, &mut more);
-    for (count, more) in counts
-        .as_flattened_mut()
-        .iter_mut()
-        .zip(more.as_flattened())
-    {
+    let counts = counts.iter_mut().flat_map(|counts| &mut counts.0);
+    for (count, more) in counts.zip(more.iter().flat_map(|more| &more.0)) {
         *count += more;
     }
 }

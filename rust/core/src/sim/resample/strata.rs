@@ -62,6 +62,7 @@ impl Vectorised for Differences<'_> {
 }
 
 /// What is needed to count the points of a tile.
+#[repr(align(64))]
 pub(super) struct Scratch {
     weights: Row,
     positions: [u64; TILE],

@@ -109,39 +109,36 @@ impl TileSum {
         (sum, smallest)
     }
 
-    /// Write the exponentials of `log_weights` over the largest of them into `weights`, and sum
-    /// them up.
+    /// Write the exponentials of `log_weights`, which are finite, over the largest of them into
+    /// `weights`, and sum them up.
     #[inline(always)]
     pub(crate) fn of_exponentials<const FMA: bool>(log_weights: &[f64], weights: &mut Row) -> Self {
-        let log_unit = extreme(log_weights, f64::NEG_INFINITY, |a, b| a > b);
-        let smallest = extreme(log_weights, f64::INFINITY, |a, b| a < b);
-        // Where no particle has a weight every difference would be NaN.
-        let unit = if log_unit == f64::NEG_INFINITY {
-            0.0
-        } else {
-            log_unit
-        };
+        let [smallest, log_unit] = extremes(log_weights);
         // A time step changes weights by little.
-        if unit - smallest <= math::SHORT {
+        if log_unit - smallest <= math::SHORT {
             for (weight, log_weight) in weights.iter_mut().zip(log_weights) {
-                *weight = math::short_exp::<FMA>(log_weight - unit);
+                *weight = math::short_exp::<FMA>(log_weight - log_unit);
             }
         } else {
             for (weight, log_weight) in weights.iter_mut().zip(log_weights) {
-                *weight = math::exp::<FMA>(log_weight - unit);
+                *weight = math::exp::<FMA>(log_weight - log_unit);
             }
         }
         weights[log_weights.len()..].fill(0.0);
-        let mut squares = [0.0; PARTS];
+        let [mut sums, mut squares] = [[0.0; PARTS]; 2];
         for weights in weights.as_chunks::<PARTS>().0 {
-            for (square, weight) in squares.iter_mut().zip(weights) {
-                *square += weight * weight;
+            for part in 0..PARTS {
+                let weight = weights[part];
+                sums[part] += weight;
+                squares[part] = math::mul_add::<FMA, _>(weight, weight, squares[part]);
             }
         }
         Self {
             log_unit,
+            sum: fold(sums, |a, b| a + b),
             squares: fold(squares, |a, b| a + b),
-            ..Self::of(weights).0
+            largest: 1.0,
+            ..Self::ZERO
         }
     }
 }
@@ -159,18 +156,24 @@ fn fold(mut parts: [f64; PARTS], join: impl Fn(f64, f64) -> f64) -> f64 {
     parts[0]
 }
 
-/// The one of `values` that `wins` over all others; `none` where there are none.
+/// The smallest and the largest of `values`.
 #[inline(always)]
-fn extreme(values: &[f64], none: f64, wins: impl Fn(f64, f64) -> bool) -> f64 {
-    let mut best = [none; PARTS];
+fn extremes(values: &[f64]) -> [f64; 2] {
+    let less = |a: f64, b: f64| if b < a { b } else { a };
+    let more = |a: f64, b: f64| if b > a { b } else { a };
+    let mut smallest = [f64::INFINITY; PARTS];
+    let mut largest = [f64::NEG_INFINITY; PARTS];
     let (blocks, rest) = values.as_chunks::<PARTS>();
     for block in blocks {
-        for (best, &value) in best.iter_mut().zip(block) {
-            *best = if wins(value, *best) { value } else { *best };
+        for part in 0..PARTS {
+            smallest[part] = less(smallest[part], block[part]);
+            largest[part] = more(largest[part], block[part]);
         }
     }
-    let better = |a, b| if wins(b, a) { b } else { a };
-    rest.iter().fold(fold(best, better), |a, &b| better(a, b))
+    let [smallest, largest] = [fold(smallest, less), fold(largest, more)];
+    rest.iter().fold([smallest, largest], |[a, b], &value| {
+        [less(a, value), more(b, value)]
+    })
 }
 
 /// Write the scaled sum of all weights up to each of a tile; `whole` is a place for others.
