@@ -42,7 +42,7 @@ def growth(flow: str, integrator: str, steps: int) -> dict[str, Any]:
 
 def law(integrator: str, steps: int) -> dict[str, Any]:
     """Error of the mean wave along the second axis, over several training clouds."""
-    known = describe(kpp3d.system())
+    known = describe(kpp3d.EXPERIMENT.system("paper"))
     kpp = restore({**known, "dt": 1 / steps, "integrator": integrator})
 
     def wave(points: np.ndarray) -> float:

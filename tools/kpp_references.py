@@ -17,7 +17,7 @@ from twostep_rs.systems import KPP
 
 def main(processes: int) -> None:
     """Solve them, the longest first."""
-    space, plane = kpp3d.system(), kpp2d.system()
+    space, plane = (one.EXPERIMENT.system("paper") for one in (kpp3d, kpp2d))
     jobs = [(space, kappa, False) for kappa in reversed(kpp.TEST)]
     growths = kpp2d.EXPERIMENT.config("full").convergence.parameters
     jobs += [(plane, kappa, True) for kappa in growths]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training_problem import Shift, clouds
-from twostep_rs.baselines import EntropicMap, InterpolatedCloud, NearestCloud
+from twostep_rs.baselines import EntropicMap, InterpolatedCloud, NearestCloud, interpolation
 from twostep_rs.baselines.neighbours import neighbours
 from twostep_rs.errors import InputError
 from twostep_rs.systems import Cloud
@@ -37,6 +37,16 @@ def test_clouds_that_are_shifted_are_interpolated_exactly(parameter):
     found = InterpolatedCloud(clouds())(source, parameter)
     expected = Shift().simulate(parameter, n=200, seed=7).target
     np.testing.assert_allclose(np.sort(found, axis=0), np.sort(expected, axis=0), atol=1e-12)
+
+
+def test_of_large_clouds_some_particles_are_interpolated(monkeypatch):
+    monkeypatch.setattr(interpolation, "_MOST", 60)
+    source = Shift().prior(200, 3)
+    found = InterpolatedCloud(clouds())(source, 3.0)
+    expected = Shift().simulate(3.0, n=200, seed=7).target
+    apart = np.abs(found[:, None] - expected).max(axis=2)
+    assert (apart.min(axis=1) < 1e-12).all()
+    assert len(set(apart.argmin(axis=1))) <= 60
 
 
 def test_clouds_on_a_torus_go_the_shorter_way():

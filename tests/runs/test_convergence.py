@@ -11,7 +11,7 @@ import pytest
 import twostep_rs as ts
 from twostep_rs.config import ConvergenceConfig, EvaluationConfig
 from twostep_rs.errors import ConfigError, FileFormatError
-from twostep_rs.experiments import kpp2d, ks3d_laminar
+from twostep_rs.experiments import kpp2d, kpp3d, ks3d_laminar
 from twostep_rs.runs import (
     RunDirectory,
     convergence_file,
@@ -203,7 +203,8 @@ def test_references_of_a_floor_ahead_are_those_of_the_evaluation(tmp_path, monke
     monkeypatch.setattr(sys.modules[floor_ahead.__module__], "aside", called_here)
     with floor_ahead(run, kpp2d.EXPERIMENT):
         pass
-    assert seen == [(KPPLaw(kpp2d.system()), few, SettledKPP(kpp2d.system()))]
+    system = kpp2d.EXPERIMENT.system("resolved")
+    assert seen == [(KPPLaw(system), few, SettledKPP(system))]
 
 
 def test_what_has_no_growth_rate_is_refused(tmp_path):
@@ -218,6 +219,16 @@ def test_what_has_no_growth_rate_is_refused(tmp_path):
         )
 
 
+@pytest.mark.parametrize(
+    ("preset", "integrator", "steps"),
+    [("quick", "heun", 32), ("full", "heun", 32), ("paper", "euler", 256)],
+)
+def test_only_the_printed_method_takes_the_printed_steps(preset, integrator, steps):
+    for experiment in (kpp2d.EXPERIMENT, kpp3d.EXPERIMENT):
+        system = experiment.system(experiment.config(preset).simulation.physics)
+        assert (system.integrator, system.dt) == (integrator, 1 / steps)
+
+
 def test_other_physics_are_refused():
-    with pytest.raises(ConfigError, match="physics: expected 'paper' for kpp2d"):
-        kpp2d.EXPERIMENT.system("resolved")
+    with pytest.raises(ConfigError, match=r"physics: expected one of .* for kpp2d, got 'aggreg"):
+        kpp2d.EXPERIMENT.system("aggregating")

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from twostep_rs.baselines.neighbours import Points
     from twostep_rs.systems import Cloud
 
+# More particles than an evaluation draws make no better baseline, but plans that take hours.
+_MOST = 160_000
+
 
 class InterpolatedCloud:
     """Particles on the geodesic between the clouds of two training parameters (McCann 1997).
@@ -23,7 +26,8 @@ class InterpolatedCloud:
     lines in proportion to the parameter, and beyond the range of training on along them.
 
     Args:
-        clouds: of training, by parameter, all of one size.
+        clouds: of training, by parameter, all of one size; 160 000 particles of each are used at
+            most, by a random choice.
         period: periods of a torus, one per axis.
         threads: number of threads; the package default if not given.
     """
@@ -35,7 +39,7 @@ class InterpolatedCloud:
         threads: int | None = None,
     ) -> None:
         self._parameters = sorted(clouds)
-        self._targets = [clouds[parameter].target for parameter in self._parameters]
+        self._targets = [_some(clouds[parameter].target) for parameter in self._parameters]
         self._period = None if period is None else np.array(period)
         self._threads = threads
         self._steps: dict[int, Points] = {}
@@ -62,3 +66,12 @@ class InterpolatedCloud:
         if self._period is not None:
             step = step - self._period * np.round(step / self._period)
         return step
+
+
+def _some(cloud: Points) -> Points:
+    """The particles that are used."""
+    if len(cloud) <= _MOST:
+        return cloud
+    rows = np.random.default_rng(0).choice(len(cloud), _MOST, replace=False)
+    chosen: Points = cloud[np.sort(rows)]
+    return chosen
