@@ -19,7 +19,7 @@ def main(processes: int) -> None:
     """Solve them, the longest first."""
     space, plane = (one.EXPERIMENT.system("paper") for one in (kpp3d, kpp2d))
     jobs = [(space, kappa, False) for kappa in reversed(kpp.TEST)]
-    growths = kpp2d.EXPERIMENT.config("full").convergence.parameters
+    growths = kpp2d.EXPERIMENT.config("paper").convergence.parameters
     jobs += [(plane, kappa, True) for kappa in growths]
     jobs += [(KPP(2, flow), kappa, False) for flow in FLOWS for kappa in reversed(kpp.TEST)]
     with ProcessPoolExecutor(processes) as pool:

@@ -40,7 +40,7 @@ def test_clouds_that_are_shifted_are_interpolated_exactly(parameter):
 
 
 def test_of_large_clouds_some_particles_are_interpolated(monkeypatch):
-    monkeypatch.setattr(interpolation, "_MOST", 60)
+    monkeypatch.setattr(interpolation, "_MOST_PARTICLES", 60)
     source = Shift().prior(200, 3)
     found = InterpolatedCloud(clouds())(source, 3.0)
     expected = Shift().simulate(3.0, n=200, seed=7).target

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from twostep_rs.baselines.neighbours import Points
     from twostep_rs.systems import Cloud
 
-# More particles than an evaluation draws make no better baseline, but plans that take hours.
-_MOST = 160_000
+# Eight times what an evaluation draws; plans of all particles of pooled clouds take far longer.
+_MOST_PARTICLES = 160_000
 
 
 class InterpolatedCloud:
@@ -39,7 +39,7 @@ class InterpolatedCloud:
         threads: int | None = None,
     ) -> None:
         self._parameters = sorted(clouds)
-        self._targets = [_some(clouds[parameter].target) for parameter in self._parameters]
+        self._targets = [_thinned(clouds[parameter].target) for parameter in self._parameters]
         self._period = None if period is None else np.array(period)
         self._threads = threads
         self._steps: dict[int, Points] = {}
@@ -68,10 +68,10 @@ class InterpolatedCloud:
         return step
 
 
-def _some(cloud: Points) -> Points:
+def _thinned(cloud: Points) -> Points:
     """The particles that are used."""
-    if len(cloud) <= _MOST:
+    if len(cloud) <= _MOST_PARTICLES:
         return cloud
-    rows = np.random.default_rng(0).choice(len(cloud), _MOST, replace=False)
+    rows = np.random.default_rng(0).choice(len(cloud), _MOST_PARTICLES, replace=False)
     chosen: Points = cloud[np.sort(rows)]
     return chosen

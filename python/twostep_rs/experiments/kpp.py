@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from twostep_rs.systems.keller_segel import Physics
     from twostep_rs.systems.kpp import Integrator
 
-    # Makes the particles that move by steps of a length.
-    Making = Callable[[Integrator, float], KPP]
+    # Particles by their integrator and its time step.
+    SystemOf = Callable[[Integrator, float], KPP]
 
 # kappa = 2^-2 ... 2^-3.75 for training, down to 2^-4.5 for the test.
 TRAINING = tuple(2.0 ** (-2.0 - 0.25 * k) for k in range(8))
@@ -40,7 +40,7 @@ BINS = 72
 # Integrator and time step by physics. The law of the printed steps is off by their error times the
 # relaxation time: in three dimensions by more than independent particles show. That of the others
 # is not, and they take a quarter of the evaluations.
-STEPS: Mapping[str, tuple[Integrator, float]] = {
+_STEPS: Mapping[str, tuple[Integrator, float]] = {
     "paper": ("euler", 2.0**-8),
     "resolved": ("heun", 2.0**-5),
 }
@@ -73,7 +73,7 @@ _STAGE_2 = StageTwoConfig(
 def experiment(
     name: str,
     title: str,
-    system: Making,
+    system: SystemOf,
     *,
     pooled: int,
     head: Head,
@@ -86,8 +86,9 @@ def experiment(
         name: as on the command line.
         title: as above a report.
         system: makes the particles that move by an integrator with a time step.
-        pooled: generations of a training cloud. One alone lies 1.4 times as far from its law as
-            as many independent particles do, and what it is taught a network repeats.
+        pooled: generations of a training cloud. One alone lies farther from its law than
+            as many independent particles do, in the plane 1.4 times, and what it is taught a
+            network repeats.
         head: of both stages under ``full``; ``quick``, which sees one generation, keeps to
             ``log-affine``.
         metrics: of the evaluation; ``quick`` takes the first.
@@ -95,9 +96,10 @@ def experiment(
     """
 
     def of(physics: Physics) -> KPP:
-        if physics not in STEPS:
-            raise ConfigError(f"physics: expected one of {list(STEPS)} for {name}, got {physics!r}")
-        return system(*STEPS[physics])
+        if physics not in _STEPS:
+            expected = f"one of {list(_STEPS)} for {name}"
+            raise ConfigError(f"physics: expected {expected}, got {physics!r}")
+        return system(*_STEPS[physics])
 
     return Experiment(
         name=name,

@@ -10,10 +10,10 @@ from twostep_rs.systems import KPP
 if TYPE_CHECKING:
     from twostep_rs.systems.kpp import Integrator
 
-# About nine relaxation times at the smallest kappa of training.
+# Twelve relaxation times at the smallest kappa of training.
 GENERATIONS = 128
 
-# About one relaxation time at the smallest kappa of training.
+# One and a half relaxation times at the smallest kappa of training.
 SPACING = 16
 
 # Figure 11 of the two-step paper: MeanFlow (stage I) and its refinement (stage II) at kpp.TEST.
@@ -51,8 +51,8 @@ EXPERIMENT = kpp.experiment(
     "kpp2d",
     "KPP fronts in a time-periodic cellular flow, two dimensions",
     system,
-    # What continues best beyond the range of training: the parabola where the law changes much,
-    # on clouds with little noise of their own.
+    # Beyond the range of training a parabola with kappa, or less noise in the clouds, continues
+    # better than a line with its logarithm learned from fewer.
     pooled=32,
     head="quadratic",
     metrics=("histogram", "masses"),

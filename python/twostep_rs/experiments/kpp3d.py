@@ -10,7 +10,7 @@ from twostep_rs.systems import KPP
 if TYPE_CHECKING:
     from twostep_rs.systems.kpp import Integrator
 
-# About ten relaxation times at the smallest kappa of training.
+# Thirteen relaxation times at the smallest kappa of training.
 GENERATIONS = 640
 
 # About one relaxation time at the smallest kappa of training.

@@ -108,9 +108,8 @@ def study(
 ) -> Iterator[Convergence]:
     """Run particles from every start, with several seeds, and compare with the reference.
 
-    Runs of one seed share their random numbers whatever they start from. The reference in two
-    dimensions is that of the Euler-Maruyama scheme. In three its bias at the time steps in use is
-    far below the noise, and the reference is that of continuous time.
+    Runs of one seed share their random numbers whatever they start from. The reference is
+    that of continuous time, but in two dimensions with Euler-Maruyama steps that of their scheme.
 
     Args:
         system: the particles.

@@ -234,7 +234,7 @@ fn wrapped<const FMA: bool>(place: f64) -> f64 {
     math::mul_add::<FMA, _>(-TAU, turns, place)
 }
 
-/// Whether all places and weights are finite.
+/// Whether all places and weights are finite; also false where a sum of them overflows.
 #[inline(always)]
 fn all_finite<const FMA: bool, const D: usize>(
     places: &[Array],
